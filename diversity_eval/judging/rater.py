@@ -1,0 +1,137 @@
+"""From responses to verdicts: render, look up, ask the judge for what is missing, keep every answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diversity_eval.judging.backends import Backend, open_backend
+from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.store import VerdictStore, verdict_key
+from diversity_eval.judging.verdict import Verdict, failed_verdict
+
+__all__ = ["Rater", "Rating"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A response to be rated: the kind of task (which rubric), what was asked, what came."""
+
+    kind: str
+    prompt: str
+    response: str
+
+
+class Rater:
+    """A judge with its store.
+
+    The judge is loaded when the first verdict is missing, so that rating from the store alone loads
+    nothing; `open()` loads it before.
+    """
+
+    def __init__(
+        self,
+        config: JudgeConfig,
+        store: VerdictStore,
+        *,
+        open_with: Callable[[JudgeConfig], Backend] = open_backend,
+        progress: bool = True,
+    ) -> None:
+        """`progress` shows a bar with ratings per second and the time left on standard error."""
+        self.config = config
+        self.store = store
+        self._open_with = open_with
+        self._backend: Backend | None = None
+        self._progress = progress
+        self.from_store = 0
+        self.asked = 0
+        self.seconds = 0.0
+
+    def open(self) -> Backend:
+        """Load the judge, if it is not yet.
+
+        Raises DiversityEvalError if it cannot be loaded or reached.
+        """
+        if self._backend is None:
+            self._backend = self._open_with(self.config)
+        return self._backend
+
+    def close(self) -> None:
+        """Unload the judge and close the store."""
+        if self._backend is not None:
+            self._backend.close()
+            self._backend = None
+        self.store.close()
+
+    def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
+        """A verdict for each item, in their order; equal items are judged once.
+
+        `retry_unscored` asks again where the judge's earlier answer gave no rating. A verdict that could
+        not be had has `failed`, and is asked for again by the next call.
+        """
+        signatures = {kind: self.config.signature(kind) for kind in {item.kind for item in items}}
+        prompts = {item: self._render(item) for item in dict.fromkeys(items)}
+        keys = {item: verdict_key(signatures[item.kind], prompt) for item, prompt in prompts.items()}
+        if retry_unscored:
+            self.store.forget_unscored(keys.values())
+        verdicts = self.store.get(list(dict.fromkeys(keys.values())))
+        self.from_store += len(verdicts)
+        missing = {keys[item]: item for item in prompts if keys[item] not in verdicts}
+        if missing:
+            verdicts |= self._ask(
+                [(key, signatures[item.kind], prompts[item]) for key, item in missing.items()]
+            )
+        return [verdicts[keys[item]] for item in items]
+
+    def record(self) -> dict[str, Any]:
+        """The judge as configured and as run, and how many verdicts were new, for the results file."""
+        running = self._backend.record() if self._backend is not None else {}
+        return {
+            **self.config.record(),
+            "running": running,
+            "verdicts_from_store": self.from_store,
+            "verdicts_asked": self.asked,
+            "seconds_asking": round(self.seconds, 3),
+        }
+
+    def _render(self, item: Rating) -> str:
+        rubric = self.config.rubric(item.kind)
+        return rubric.render(
+            item.prompt, item.response, lowest=self.config.lowest, highest=self.config.highest
+        )
+
+    def _ask(self, questions: Sequence[tuple[str, str, str]]) -> dict[str, Verdict]:
+        """Ask for (key, signature, prompt); every answer is stored before the next one is waited for."""
+        from tqdm import tqdm
+
+        backend = self.open()
+        verdicts: dict[str, Verdict] = {}
+        unscored = 0
+        started = time.monotonic()
+        with tqdm(
+            total=len(questions), desc=f"Rating with {self.config.name}", unit="rating",
+            disable=not self._progress, smoothing=0.1,
+        ) as bar:  # fmt: skip
+
+            def keep(index: int, verdict: Verdict) -> None:
+                nonlocal unscored
+                key, signature, prompt = questions[index]
+                if key in verdicts:
+                    return
+                self.store.put(signature, prompt, verdict)
+                verdicts[key] = verdict
+                self.asked += 1
+                bar.update()
+                if verdict.rating is None:
+                    unscored += 1
+                    bar.set_postfix(unscored=unscored, refresh=False)
+
+            try:
+                backend.judge([prompt for _, _, prompt in questions], keep)
+            finally:
+                self.seconds += time.monotonic() - started
+        for key, signature, prompt in questions:
+            if key not in verdicts:
+                verdicts[key] = failed_verdict("the backend returned no verdict")
+                self.store.put(signature, prompt, verdicts[key])
+        return verdicts

@@ -1,0 +1,123 @@
+"""Rubrics: the Jinja templates that say what a judge is to look for."""
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.untrusted import neutralise
+
+__all__ = ["Rubric", "load_rubric", "shipped_folder", "shipped_rubrics"]
+
+_VARIABLES = frozenset({"prompt", "response", "lowest", "highest"})
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """A rubric's name and template. `label` goes into signatures: name and digest of the content."""
+
+    name: str
+    source: str
+    digest: str = field(init=False)
+    _template: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the template, once."""
+        object.__setattr__(self, "digest", hashlib.sha256(self.source.encode()).hexdigest()[:12])
+        object.__setattr__(self, "_template", _environment().from_string(self.source))
+
+    @property
+    def label(self) -> str:
+        """What a signature says: two rubrics of one name and other content differ in it."""
+        return f"{self.name}@{self.digest}"
+
+    def render(self, prompt: str, response: str, *, lowest: int, highest: int) -> str:
+        """The message to the judge. Prompt and response are neutralised; the template's own text is not.
+
+        Raises DiversityEvalError if the template fails on them.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            text = self._template.render(
+                prompt=neutralise(prompt).strip(),
+                response=neutralise(response).strip(),
+                lowest=lowest,
+                highest=highest,
+            )
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise DiversityEvalError(f"rubric {self.name} fails on a response: {error}") from None
+        return str(text).strip()
+
+
+def shipped_folder() -> Path:
+    """The folder of judges and rubrics: inside the package where that is a wheel's, else in the checkout."""
+    installed = Path(str(resources.files("diversity_eval"))) / "judges"
+    return installed if (installed / "rubrics").is_dir() else Path(__file__).parents[2] / "judges"
+
+
+def shipped_rubrics() -> list[str]:
+    """The names of the rubrics that come with the package."""
+    return sorted(path.stem for path in (shipped_folder() / "rubrics").glob("*.jinja"))
+
+
+def load_rubric(name: str, folder: Path | None = None) -> Rubric:
+    """A rubric by the name of a shipped one or by a file's path.
+
+    Args:
+        name: `story`, `instruction`, ..., or the path of a Jinja file, relative to `folder` or else to the
+            working folder.
+        folder: where the judge's YAML lies.
+
+    Raises:
+        DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, no `response` in it, or other
+            variables than prompt, response, lowest and highest.
+    """
+    shipped = shipped_rubrics()
+    if name in shipped:
+        path = shipped_folder() / "rubrics" / f"{name}.jinja"
+    else:
+        given = Path(name).expanduser()
+        candidates = [given] if given.is_absolute() or folder is None else [folder / given, given]
+        found = [candidate for candidate in candidates if candidate.is_file()]
+        if not found:
+            raise DiversityEvalError(
+                f"rubric {name!r} is neither one of {', '.join(shipped)} nor an existing file; give one of "
+                "these or the path of a Jinja file"
+            )
+        path = found[0]
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiversityEvalError(f"rubric {path}: cannot be read as UTF-8 text: {error}") from None
+    _check(source, path)
+    return Rubric(path.stem, source)
+
+
+def _environment() -> Any:
+    # Sandboxed: a rubric may come from somebody else. Strict: a misspelt name is an error.
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+
+
+def _check(source: str, path: Path) -> None:
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        names = meta.find_undeclared_variables(_environment().parse(source))
+    except TemplateSyntaxError as error:
+        raise DiversityEvalError(
+            f"rubric {path}, line {error.lineno}: not valid Jinja: {error.message}"
+        ) from None
+    if "response" not in names:
+        raise DiversityEvalError(
+            f"rubric {path} does not use {{{{ response }}}}, so every response would get the same rating"
+        )
+    if unknown := sorted(names - _VARIABLES):
+        raise DiversityEvalError(
+            f"rubric {path} uses {', '.join(unknown)}; only {', '.join(sorted(_VARIABLES))} are defined"
+        )

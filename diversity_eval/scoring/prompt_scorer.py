@@ -1,0 +1,165 @@
+"""Scores whole tasks: all prompts' responses first, then one prompt at a time as they are asked for."""
+
+import math
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diversity_eval.judging.rater import Rater, Rating
+from diversity_eval.judging.verdict import Verdict
+from diversity_eval.metrics.prompt_metrics import diversity_metrics
+from diversity_eval.metrics.quality import quality_metrics
+from diversity_eval.scoring.reported import COUNTS, UNDEFINED, Reported
+
+__all__ = ["PromptMetrics", "PromptResponses", "PromptScorer"]
+
+
+@dataclass(frozen=True)
+class PromptResponses:
+    """The responses to one prompt, and what a judge has to know: the kind of task and what was asked."""
+
+    responses: tuple[str, ...]
+    prompt: str = ""
+    kind: str = "instruction"
+
+
+class PromptMetrics(dict[str, Any]):
+    """One prompt's metrics, as lm-eval's sample log shows them.
+
+    lm-eval aggregates one value per metric and adds a standard error, but no standard deviation. Its
+    accumulator reads `items()`, its log copies the mapping; so each value goes to a second
+    accumulator NAME_std without a second copy of the value in the log. `notes` (a judge's ratings) are in
+    the mapping, hence in the log, but are no metrics.
+    """
+
+    def __init__(self, values: dict[str, float], notes: dict[str, Any] | None = None) -> None:
+        """`values` are the metrics; `notes` go into the log beside them."""
+        super().__init__({**values, **(notes or {})})
+        self._names = list(values)
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]  # a view, but not dict's own class
+        """The metrics' names."""
+        return dict.fromkeys(self._names).keys()
+
+    def items(self) -> ItemsView[str, float]:  # type: ignore[override]
+        """The metrics, then every one but the counts once more as NAME_std."""
+        return _WithSpread({name: self[name] for name in self._names})
+
+
+class _WithSpread(ItemsView[str, float]):
+    def __init__(self, metrics: dict[str, float]) -> None:
+        super().__init__(metrics)
+        self._metrics = metrics
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        for name in self._metrics:
+            yield name, self._metrics[name]
+        for name in self._metrics:
+            if name not in COUNTS:
+                yield f"{name}_std", self._metrics[name]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class PromptScorer:
+    """Diversity metrics, and with a rater also quality, of many prompts; repeated work is done once."""
+
+    def __init__(
+        self,
+        embed: Callable[[list[str]], Any] | None = None,
+        rater: Rater | None = None,
+        *,
+        kind: str = "instruction",
+        retry_unscored: bool = False,
+    ) -> None:
+        """Say what is measured.
+
+        Args:
+            embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
+            rater: with it `quality` is among the metrics.
+            kind: of the prompts that will be scored; it decides about the rubric.
+            retry_unscored: ask the judge again where its earlier answer gave no rating.
+        """
+        self._embed = embed
+        self._rater = rater
+        self._retry_unscored = retry_unscored
+        self.reported = Reported(
+            embeddings=embed is not None, judge=rater.config.signature_fields(kind) if rater else None
+        )
+        self._values: dict[PromptResponses, dict[str, float]] = {}
+        self._verdicts: dict[PromptResponses, list[Verdict]] = {}
+        self._defined: set[str] = set()
+
+    def score_all(self, prompts: Iterable[PromptResponses]) -> None:
+        """Score every prompt. The judge gets the responses of all of them at once."""
+        todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._values]
+        texts = sorted({text for prompt in todo for text in prompt.responses})
+        vectors = dict(zip(texts, self._embed(texts), strict=True)) if self._embed and texts else None
+        self._verdicts |= self._rate(todo)
+        for prompt in todo:
+            embeddings = (
+                np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
+            )
+            values = diversity_metrics(prompt.responses, embeddings)
+            if self._rater is not None:
+                values |= self._quality(self._verdicts[prompt])
+            self._values[prompt] = values
+            self._defined |= {name for name, value in values.items() if not math.isnan(value)}
+
+    def score(self, prompt: PromptResponses) -> PromptMetrics:
+        """One prompt's metrics.
+
+        A metric without a value for this prompt is left out, so that means and standard errors are
+        over the prompts that have one, and the prompt counts as `undefined`. A metric without a value
+        for any prompt of this rank stays in as nan, since every rank must report the same names.
+        """
+        if prompt not in self._values:
+            self.score_all([prompt])
+        values = self._values[prompt]
+        shown = {
+            name: value
+            for name, value in values.items()
+            if not math.isnan(value) or name not in self._defined
+        }
+        missing = any(math.isnan(value) for value in values.values())
+        return PromptMetrics({**shown, UNDEFINED: float(missing)}, self._notes(prompt))
+
+    @property
+    def rated(self) -> int:
+        """The number of responses that a judge was to rate."""
+        return sum(len(verdicts) for verdicts in self._verdicts.values())
+
+    @property
+    def unscored(self) -> int:
+        """The number of those that have no rating."""
+        return sum(v.rating is None for verdicts in self._verdicts.values() for v in verdicts)
+
+    def _rate(self, prompts: list[PromptResponses]) -> dict[PromptResponses, list[Verdict]]:
+        if self._rater is None or not prompts:
+            return {}
+        items = [Rating(p.kind, p.prompt, response) for p in prompts for response in p.responses]
+        verdicts = iter(self._rater.rate(items, retry_unscored=self._retry_unscored))
+        return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
+
+    def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:
+        ratings = [verdict.rating for verdict in verdicts]
+        if not self.reported.distribution:
+            return quality_metrics(ratings)
+        return quality_metrics(ratings, [v.expected_rating for v in verdicts], [v.entropy for v in verdicts])
+
+    def _notes(self, prompt: PromptResponses) -> dict[str, Any]:
+        verdicts = self._verdicts.get(prompt)
+        if verdicts is None:
+            return {}
+        notes: dict[str, Any] = {"ratings": [verdict.rating for verdict in verdicts]}
+        if self.reported.distribution:
+            notes["expected_ratings"] = [verdict.expected_rating for verdict in verdicts]
+        notes["unscored"] = [
+            {"response": index, "reason": verdict.reason, "reply": verdict.reply}
+            for index, verdict in enumerate(verdicts)
+            if verdict.rating is None
+        ]
+        return notes
