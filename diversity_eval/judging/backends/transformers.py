@@ -1,0 +1,183 @@
+"""A judge run by transformers, in this process: any dtype, or NF4 through bitsandbytes; CPU or CUDA."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.backends.encoding import PromptEncoder
+from diversity_eval.judging.backends.loading import load_model
+from diversity_eval.judging.backends.prefix import SharedPrefix
+from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.verdict import (
+    REPLY_START,
+    Verdict,
+    failed_verdict,
+    verdict_from_probabilities,
+    verdict_from_reply,
+)
+
+__all__ = ["TransformersBackend"]
+
+_TOKENS_AT_ONCE = 65_536  # of a padded batch: a few very long responses do not need memory for sixteen
+
+
+class TransformersBackend:
+    """Batches sorted by length, padded on the left; the shared beginning of the prompts is computed once."""
+
+    def __init__(self, config: JudgeConfig) -> None:
+        """Load the model.
+
+        Raises DiversityEvalError: the extra is missing, the model does not load or does not fit into memory.
+        """
+        self._config = config
+        self._model, tokenizer = load_model(config)
+        self._encoder = PromptEncoder(tokenizer, config)
+        self._tokenizer = tokenizer
+        self._prefix = SharedPrefix(self._model)
+        self._most = _longest(self._model, tokenizer, config)
+        self._ends = _end_ids(self._model, tokenizer)
+        self._ratings = 0
+        self._tokens = 0
+        self._seconds = 0.0
+
+    def judge(self, prompts: Sequence[str], on_verdict: Callable[[int, Verdict], None]) -> None:
+        """Judge every prompt; see `Backend.judge`."""
+        import torch
+
+        new_tokens = 1 if self._config.mode == "rate" else self._config.max_tokens
+        encoded = self._encoder.encode(prompts)
+        fitting = []
+        for index, ids in enumerate(encoded):
+            if len(ids) + new_tokens > self._most:
+                on_verdict(index, failed_verdict(
+                    f"the prompt has {len(ids)} tokens; with the reply the judge takes {self._most}"
+                ))  # fmt: skip
+            else:
+                fitting.append(index)
+        self._prefix.use([encoded[index] for index in fitting])
+        for batch in _batches(fitting, encoded, self._config.concurrency):
+            started = time.monotonic()
+            with torch.inference_mode():
+                verdicts = self._judge_batch([encoded[index] for index in batch], new_tokens)
+            self._seconds += time.monotonic() - started
+            self._ratings += len(batch)
+            for index, verdict in zip(batch, verdicts, strict=True):
+                on_verdict(index, verdict)
+
+    def record(self) -> dict[str, Any]:
+        """Device, dtype, commit, versions, and the tokens computed so far."""
+        import torch
+        import transformers
+
+        return {
+            "device": str(self._model.device),
+            "dtype": str(self._model.dtype),
+            "commit": getattr(self._model.config, "_commit_hash", None),
+            "chat_template": self._encoder.has_chat_template,
+            "shared_beginning": self._prefix.state,
+            "ratings": self._ratings,
+            "tokens_computed": self._tokens + self._prefix.tokens_computed,
+            "packages": {"torch": torch.__version__, "transformers": transformers.__version__},
+        }
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        import gc
+
+        import torch
+
+        del self._model, self._prefix
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _judge_batch(self, rows: list[list[int]], new_tokens: int) -> list[Verdict]:
+        """A batch; where memory does not hold it, its halves."""
+        import torch
+
+        try:
+            return self._rate(rows) if self._config.mode == "rate" else self._generate(rows, new_tokens)
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                return [failed_verdict("the device has too little memory for this prompt")]
+        torch.cuda.empty_cache()
+        half = len(rows) // 2
+        return self._judge_batch(rows[:half], new_tokens) + self._judge_batch(rows[half:], new_tokens)
+
+    def _rate(self, rows: list[list[int]]) -> list[Verdict]:
+        """One forward pass: what the judge would write next."""
+        step = self._prefix.first_step(rows)
+        self._tokens += step.tokens
+        probabilities = step.logits.float().softmax(-1)
+        on_scale = probabilities[:, self._encoder.label_ids].double().cpu().tolist()
+        likeliest = probabilities.argmax(-1).tolist()
+        return [
+            verdict_from_probabilities(row, self._config.lowest, reply=self._reply_start(token))
+            for row, token in zip(on_scale, likeliest, strict=True)
+        ]
+
+    def _reply_start(self, token: int) -> str:
+        gap = "" if (text := self._tokenizer.decode([token])).startswith(" ") else " "
+        return f"{REPLY_START}{gap}{text}"
+
+    def _generate(self, rows: list[list[int]], new_tokens: int) -> list[Verdict]:
+        """Greedy decoding, every row until its end token or `new_tokens`."""
+        import torch
+
+        step = self._prefix.first_step(rows)
+        self._tokens += step.tokens
+        replies: list[list[int]] = [[] for _ in rows]
+        going = [True] * len(rows)
+        for count in range(1, new_tokens + 1):
+            chosen = step.logits.argmax(-1).tolist()
+            for row, token in enumerate(chosen):
+                going[row] = going[row] and token not in self._ends
+                if going[row]:
+                    replies[row].append(token)
+            if count == new_tokens or not any(going):
+                break
+            step = self._prefix.next_step(step, torch.tensor(chosen, device=self._model.device))
+            self._tokens += step.tokens
+        texts = self._tokenizer.batch_decode(replies, skip_special_tokens=True)
+        return [verdict_from_reply(text, self._config.lowest, self._config.highest) for text in texts]
+
+
+def _batches(indices: Sequence[int], encoded: Sequence[list[int]], size: int) -> Iterator[list[int]]:
+    """Longest first, so that a batch that is too large for the memory shows at once."""
+    batch: list[int] = []
+    longest = 0
+    for index in sorted(indices, key=lambda index: -len(encoded[index])):
+        longest = max(longest, len(encoded[index]))
+        if batch and (len(batch) == size or longest * (len(batch) + 1) > _TOKENS_AT_ONCE):
+            yield batch
+            batch, longest = [], len(encoded[index])
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _longest(model: Any, tokenizer: Any, config: JudgeConfig) -> int:
+    """Prompt and reply together, in tokens."""
+    text_config = model.config.get_text_config()
+    known = [
+        length
+        for length in (
+            config.max_length,
+            getattr(text_config, "max_position_embeddings", None),
+            getattr(tokenizer, "model_max_length", None),
+        )
+        if isinstance(length, int) and 0 < length < 10**9
+    ]
+    if not known:
+        raise DiversityEvalError(
+            f"judge {config.name}: the model does not say how long a prompt may be; set `max_length` in its "
+            "YAML"
+        )
+    return min(known)
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    own = getattr(model.generation_config, "eos_token_id", None)
+    ids = own if isinstance(own, list) else [own]
+    return frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
