@@ -16,6 +16,7 @@ _COMMANDS = {
     "data": ("diversity_eval.cli.data", "List, fetch and verify the benchmarks' data."),
     "demo": ("diversity_eval.cli.demo", "Evaluate a tiny built-in model on built-in prompts."),
     "doctor": ("diversity_eval.cli.doctor", "Check versions, tasks, data and extras."),
+    "score": ("diversity_eval.cli.score", "Score finished responses again, with or without a judge."),
 }
 
 

@@ -3,13 +3,14 @@
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.judging.rubric import Rubric, load_rubric, shipped_folder
+from diversity_eval.judging.rubric import Rubric, existing_file, load_rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
 
 __all__ = ["BackendName", "JudgeConfig", "Mode", "load_judge", "shipped_judges"]
@@ -21,6 +22,7 @@ Api = Literal["chat", "completions"]
 _DEFAULT_RUBRICS = {"story": "story", "instruction": "instruction"}
 _ALIASES = {"quantisation": "quantization"}
 _WIDEST_SCALE = 100
+_CONCURRENCY: Mapping[str, int] = {"transformers": 16, "vllm": 256, "server": 32}
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class JudgeConfig:
             compute), or any name for a checkpoint or server that is quantised already.
         scale: lowest and highest rating, whole numbers.
         max_tokens: the longest reply in `generate` mode, in tokens.
-        concurrency: requests under way at once (server), prompts in a batch (transformers, vllm).
+        concurrency: requests under way at once (server, 32 if unsaid), prompts in a batch (transformers, 16),
+            prompts handed to the engine at once (vllm, 256).
         max_length: the longest prompt with reply, in tokens; None leaves it to the model.
         api_key_env: the environment variable that holds the server's key.
         retries: attempts for one prompt until it is given up as unscored (server).
@@ -52,7 +55,7 @@ class JudgeConfig:
     quantization: str = "none"
     scale: tuple[int, int] = (0, 5)
     max_tokens: int = 32
-    concurrency: int = 16
+    concurrency: int = _CONCURRENCY["transformers"]
     max_length: int | None = None
     # transformers and vllm
     dtype: str = "auto"
@@ -150,8 +153,8 @@ def load_judge(name: str, changes: Mapping[str, Any] | None = None) -> JudgeConf
     Raises:
         DiversityEvalError: no such judge, unreadable YAML, an unknown key, a value that does not fit.
     """
-    path = shipped_folder() / f"{name}.yaml" if name in shipped_judges() else Path(name).expanduser()
-    if not path.is_file():
+    path = shipped_folder() / f"{name}.yaml" if name in shipped_judges() else existing_file(name)
+    if path is None:
         near = difflib.get_close_matches(name, shipped_judges(), 1)
         raise DiversityEvalError(
             f"judge {name!r} is neither one of {', '.join(shipped_judges())} nor an existing file"
@@ -171,10 +174,20 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise DiversityEvalError(f"judge {path}: cannot be read as UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
-        raise DiversityEvalError(f"judge {path}: not valid YAML: {' '.join(str(error).split())}") from None
+        # The whole message quotes the line, which may hold a key that does not belong there.
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        raise DiversityEvalError(f"judge {path}{line}: not valid YAML: {problem}") from None
     if not isinstance(loaded, dict):
         raise DiversityEvalError(f"judge {path}: expected `key: value` lines (backend, model, mode, ...)")
-    return {_ALIASES.get(str(key), str(key)): value for key, value in loaded.items()}
+    settings: dict[str, Any] = {}
+    for given, value in loaded.items():
+        key = _ALIASES.get(str(given), str(given))
+        if key in settings:
+            raise DiversityEvalError(f"judge {path}: `{key}` is given twice, in two spellings; keep one")
+        settings[key] = value
+    return settings
 
 
 def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
@@ -200,6 +213,7 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
         for key, reader in _READERS.items()
         if settings.get(key) is not None
     }
+    values.setdefault("concurrency", _CONCURRENCY[values["backend"]])
     config = JudgeConfig(
         name=path.stem, rubrics=_rubrics(where, settings.get("rubric"), path.parent), **values
     )
@@ -260,13 +274,36 @@ def _local_revision(model: str) -> str | None:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_sorted(value), default=str).encode()).hexdigest()[:12]
+
+
+def _sorted(value: Any) -> Any:
+    """With the keys of all mappings in order, whatever kinds they are of (in YAML, numbers too)."""
+    if isinstance(value, dict):
+        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+    return [_sorted(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _text(where: str, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DiversityEvalError(f"{where}: `{key}` has to be a text, not {value!r}")
     return value.strip()
+
+
+def _name(where: str, key: str, value: Any) -> str:
+    # YAML reads a revision or a width in bits that is all digits as a number.
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return _text(where, key, value)
+
+
+def _variable(where: str, key: str, value: Any) -> str:
+    # Not repeated: what stands here by mistake is the key itself.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise DiversityEvalError(
+            f"{where}: `{key}` has to be the name of an environment variable, e.g. OPENAI_API_KEY"
+        )
+    return value
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
@@ -294,7 +331,7 @@ def _whole(lowest: int) -> Callable[[str, str, Any], int]:
 def _seconds(where: str, key: str, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1.0
     if isinstance(value, bool) or not 0 < number < float("inf"):
         raise DiversityEvalError(f"{where}: `{key}` has to be a number of seconds above 0, not {value!r}")
@@ -320,12 +357,22 @@ def _urls(where: str, key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(urls, list) or not urls:
         raise DiversityEvalError(f"{where}: `{key}` has to be an address or a list of addresses")
     for url in urls:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _has_host(url):
             raise DiversityEvalError(
                 f"{where}: `{key}`: expected addresses that begin with http:// or https://, e.g. "
                 "http://127.0.0.1:8000/v1"
             )
     return tuple(url.rstrip("/") for url in urls)
+
+
+def _has_host(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _mapping(where: str, key: str, value: Any) -> dict[str, Any]:
@@ -338,8 +385,8 @@ _READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     "backend": _one_of(get_args(BackendName)),
     "model": _text,
     "mode": _one_of(get_args(Mode)),
-    "revision": lambda where, key, value: _text(where, key, str(value)),
-    "quantization": lambda where, key, value: _text(where, key, str(value)),
+    "revision": _name,
+    "quantization": _name,
     "scale": _scale,
     "max_tokens": _whole(1),
     "concurrency": _whole(1),
@@ -349,7 +396,7 @@ _READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     "tokenizer": _text,
     "base_url": _urls,
     "api": _one_of(get_args(Api)),
-    "api_key_env": _text,
+    "api_key_env": _variable,
     "timeout": _seconds,
     "retries": _whole(1),
     "request": _mapping,

@@ -34,13 +34,13 @@ class Rater:
         config: JudgeConfig,
         store: VerdictStore,
         *,
-        open_with: Callable[[JudgeConfig], Backend] = open_backend,
+        open_with: Callable[[JudgeConfig], Backend] | None = None,
         progress: bool = True,
     ) -> None:
-        """`progress` shows a bar with ratings per second and the time left on standard error."""
+        """`open_with` makes the backend (`open_backend` if unsaid); `progress` shows a bar on stderr."""
         self.config = config
         self.store = store
-        self._open_with = open_with
+        self._open_with = open_with or open_backend
         self._backend: Backend | None = None
         self._progress = progress
         self.from_store = 0

@@ -9,7 +9,7 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.untrusted import neutralise
 
-__all__ = ["Rubric", "load_rubric", "shipped_folder", "shipped_rubrics"]
+__all__ = ["Rubric", "existing_file", "load_rubric", "shipped_folder", "shipped_rubrics"]
 
 _VARIABLES = frozenset({"prompt", "response", "lowest", "highest"})
 
@@ -38,8 +38,6 @@ class Rubric:
 
         Raises DiversityEvalError if the template fails on them.
         """
-        from jinja2 import TemplateError
-
         try:
             text = self._template.render(
                 prompt=neutralise(prompt).strip(),
@@ -47,8 +45,10 @@ class Rubric:
                 lowest=lowest,
                 highest=highest,
             )
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise DiversityEvalError(f"rubric {self.name} fails on a response: {error}") from None
+        except Exception as error:
+            # A template is somebody's program: there is no list of what may go wrong in it.
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise DiversityEvalError(f"rubric {self.name} fails on a response: {said}") from None
         return str(text).strip()
 
 
@@ -72,28 +72,40 @@ def load_rubric(name: str, folder: Path | None = None) -> Rubric:
         folder: where the judge's YAML lies.
 
     Raises:
-        DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, no `response` in it, or other
-            variables than prompt, response, lowest and highest.
+        DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, no `response` in it, other
+            variables than prompt, response, lowest and highest, or a template that fails on a trial.
     """
     shipped = shipped_rubrics()
     if name in shipped:
         path = shipped_folder() / "rubrics" / f"{name}.jinja"
     else:
-        given = Path(name).expanduser()
-        candidates = [given] if given.is_absolute() or folder is None else [folder / given, given]
-        found = [candidate for candidate in candidates if candidate.is_file()]
-        if not found:
+        found = existing_file(name, folder)
+        if found is None:
             raise DiversityEvalError(
                 f"rubric {name!r} is neither one of {', '.join(shipped)} nor an existing file; give one of "
                 "these or the path of a Jinja file"
             )
-        path = found[0]
+        path = found
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DiversityEvalError(f"rubric {path}: cannot be read as UTF-8 text: {error}") from None
     _check(source, path)
-    return Rubric(path.stem, source)
+    rubric = Rubric(path.stem, source)
+    # What fails on every response fails here, before any response is generated.
+    rubric.render("What was asked.", "What came.", lowest=0, highest=5)
+    return rubric
+
+
+def existing_file(name: str, folder: Path | None = None) -> Path | None:
+    """The file of that name: in `folder` if it is there, else from the working folder; None without one."""
+    try:
+        given = Path(name).expanduser()
+        candidates = [given] if given.is_absolute() or folder is None else [folder / given, given]
+        return next((candidate for candidate in candidates if candidate.is_file()), None)
+    except (OSError, RuntimeError, ValueError):
+        # No name of a file at all: too long, a NUL in it, the home folder of nobody.
+        return None
 
 
 def _environment() -> Any:

@@ -28,11 +28,15 @@ _TEMPLATE = re.compile(
     rf"(?<![^\W_])total{_EMPHASIS}{{0,8}}\s{_GAP}{{0,16}}rating{_GAP}{{0,16}}:{_GAP}{{0,16}}([0-9]{{1,9}})",
     re.IGNORECASE | re.ASCII,
 )
-_AFTER = re.compile(rf"{_EMPHASIS}{{0,8}}(?P<rest>.{{0,40}})", re.DOTALL)
-_PUNCTUATION = ".,;:!?)]}\"'\u2019\u201d-\u2013\u2014"
-# "4 or 5", "4 / 5", "3 - 4": no single number was given.
+_AFTER_CHARACTERS = 40  # of the same line: what decides whether the number stands alone
+# Space, punctuation, a table's bar, an end-of-text token; but no digit behind them: 4.5, 4..5, 4/5.
+_STANDS_ALONE = re.compile(
+    rf"{_EMPHASIS}{{0,8}}(?:$|(?=[\s.,;:!?)\]}}\"'\u2019\u201d<|\u2013\u2014-])(?!(?:[^\w\s]|_)*\d))"
+)
+# "4 or 5", "4 / 5", "3 - 4", "4 1/2": no single number was given. On the next line it is another matter.
 _SECOND_NUMBER = re.compile(
-    rf"\s+(?:(?:or|to|and|of|out\s+of)\b|[-\u2013\u2014/+~.,]){_GAP}*[0-9]", re.IGNORECASE
+    rf"{_EMPHASIS}*\s{_GAP}*(?:(?:or|to|and|of|out\s+of)\b|[-\u2013\u2014/\u2044+~.,])?{_GAP}*[\d\u00bc-\u00be\u2150-\u215e]",
+    re.IGNORECASE,
 )
 
 
@@ -81,14 +85,9 @@ def parse_rating(text: str, lowest: int = 0, highest: int = 5) -> int | None:
 
 
 def _ends_there(text: str, end: int) -> bool:
-    """Whether the number that ends at `end` stands alone."""
-    match = _AFTER.match(text, end)
-    rest = match["rest"] if match else ""
-    if not rest:
-        return True
-    if rest[0].isspace():
-        return _SECOND_NUMBER.match(rest) is None
-    return rest[0] in _PUNCTUATION and not rest[1:2].isdigit()
+    """Whether the number that ends at `end` stands alone on its line."""
+    line = re.split(r"[\r\n]", text[end : end + _AFTER_CHARACTERS], maxsplit=1)[0]
+    return _STANDS_ALONE.match(line) is not None and _SECOND_NUMBER.match(line) is None
 
 
 def verdict_from_reply(reply: str, lowest: int, highest: int) -> Verdict:

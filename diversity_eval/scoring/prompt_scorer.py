@@ -9,7 +9,7 @@ import numpy as np
 
 from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.verdict import Verdict
-from diversity_eval.metrics.prompt_metrics import diversity_metrics
+from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER, diversity_metrics
 from diversity_eval.metrics.quality import quality_metrics
 from diversity_eval.scoring.reported import COUNTS, UNDEFINED, Reported
 
@@ -96,14 +96,12 @@ class PromptScorer:
     def score_all(self, prompts: Iterable[PromptResponses]) -> None:
         """Score every prompt. The judge gets the responses of all of them at once."""
         todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._values]
-        texts = sorted({text for prompt in todo for text in prompt.responses})
+        compared = [prompt for prompt in todo if len(prompt.responses) > 1]
+        texts = sorted({text for prompt in compared for text in prompt.responses})
         vectors = dict(zip(texts, self._embed(texts), strict=True)) if self._embed and texts else None
         self._verdicts |= self._rate(todo)
         for prompt in todo:
-            embeddings = (
-                np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
-            )
-            values = diversity_metrics(prompt.responses, embeddings)
+            values = self._diversity(prompt, vectors)
             if self.rater is not None:
                 values |= self._quality(self._verdicts[prompt])
             self._values[prompt] = values
@@ -143,6 +141,13 @@ class PromptScorer:
         items = [Rating(p.kind, p.prompt, response) for p in prompts for response in p.responses]
         verdicts = iter(self.rater.rate(items, retry_unscored=self._retry_unscored))
         return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
+
+    def _diversity(self, prompt: PromptResponses, vectors: dict[str, Any] | None) -> dict[str, float]:
+        """The diversity metrics; of one response, which can only be rated, nan."""
+        if len(prompt.responses) < 2:
+            return {name: math.nan for name in self.reported.means if name in HIGHER_IS_BETTER}
+        embeddings = np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
+        return diversity_metrics(prompt.responses, embeddings)
 
     def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:
         ratings = [verdict.rating for verdict in verdicts]

@@ -15,12 +15,13 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.harness import embeddings, messages
+from diversity_eval.harness import messages
 from diversity_eval.harness.model import EvaluatedModel
 from diversity_eval.metrics import semantic
 from diversity_eval.metrics.prompt_metrics import diversity_metrics
 from diversity_eval.metrics.signature import Signature
 from diversity_eval.prompting.delimiters import render_instruct
+from diversity_eval.scoring import embeddings
 from tests.conftest import build_checkpoint
 from tests.harness.documents import QUESTIONS
 

@@ -1,23 +1,41 @@
-"""The beginning that all prompts of a judge share, computed once and kept as keys and values.
+"""The beginnings that prompts share, computed once and kept as keys and values.
+
+All prompts of a judge begin with its rubric, and the prompts about the responses to one prompt share that
+prompt as well. Both beginnings are computed once, the second on top of the first.
 
 Rows of a batch end together: they are padded on the left, as is usual. Their first columns come from the
-cache and are not computed: a row of n tokens gets the cached keys and values of its first n - w tokens, where
-w is the number of tokens after the shared beginning of the batch's longest row, and w tokens are computed. A
-short row thus computes a little of the shared beginning again, and every row's tokens stand side by side
-without a gap. That matters for models with sliding windows, which count columns: with gaps, what a row sees
-would depend on the rows beside it.
+cache and are not computed: with w the largest number of tokens that a row of the batch has after its kept
+beginning, a row of n tokens gets the kept keys and values of its first n - w tokens, and w are computed. A
+short row thus computes the end of its beginning again, and every row's tokens stand side by side without a
+gap. That matters for models with sliding windows, which count columns: with gaps, what a row sees would
+depend on the rows beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from diversity_eval.judging.backends.encoding import common_beginning
 
-__all__ = ["SharedPrefix", "Step"]
+__all__ = ["Beginning", "SharedPrefix", "Step", "plan_groups"]
 
 _LEAST_SHARED = 16  # tokens; a shorter beginning isn't worth a pass of its own
 _LARGEST_DIFFERENCE = 0.05  # in probability, between with and without the cache; bfloat16 alone gives 0.01
+_GROUPS_AT_ONCE = 4  # whose keys and values are held; of a 70B model about 100 MB each
+_TOKENS_AT_ONCE = 65_536  # of a padded batch: a few very long responses do not need memory for sixteen
+
+
+@dataclass
+class Beginning:
+    """Keys and values of the first tokens of some prompts.
+
+    Attributes:
+        length: how many tokens.
+        layers: for each layer keys and values, each of shape (1, heads, length, width).
+    """
+
+    length: int
+    layers: list[tuple[Any, Any]]
 
 
 @dataclass
@@ -38,13 +56,13 @@ class Step:
 
 
 class SharedPrefix:
-    """Forward passes over batches of prompts, without computing their shared beginning again."""
+    """Forward passes over batches of prompts that compute what the prompts share only once."""
 
     def __init__(self, model: Any) -> None:
         """`model` is a causal language model of transformers."""
         self._model = model
         self._ids: list[int] = []
-        self._layers: list[tuple[Any, Any]] = []
+        self._common = Beginning(0, [])
         self._works: bool | None = None if _keeps_plain_cache(model) else False
         self.tokens_computed = 0
 
@@ -53,37 +71,56 @@ class SharedPrefix:
         """Whether the cache is used, for the record."""
         if self._works is False:
             return "computed for each prompt: this model's cache cannot be shared"
-        return f"computed once: {len(self._ids)} tokens" if self._ids else "none"
+        return f"computed once: {self._common.length} tokens" if self._common.length else "none"
 
-    def use(self, rows: Sequence[list[int]]) -> None:
-        """Find and compute the beginning that `rows` share; at least their last token stays out of it."""
-        shared = common_beginning([row[:-1] for row in rows]) if len(rows) > 1 else []
-        if len(shared) < _LEAST_SHARED or self._works is False:
-            shared = []
-        if shared == self._ids:
-            return
-        self._ids, self._layers = shared, []
-        if not shared:
-            return
+    def batches(self, rows: Sequence[list[int]], size: int) -> Iterator[tuple[list[int], list[Beginning]]]:
+        """All rows by their indices, in batches of at most `size`, with the beginning kept for each.
+
+        Rows that lie near in length share a batch, the longest come first: a batch that is too large for the
+        memory shows at once.
+        """
         import torch
-        from transformers import DynamicCache
 
         with torch.inference_mode():
-            ids = torch.tensor([shared], device=self._model.device)
-            # An unconfigured cache keeps all positions, in layers with a sliding window too.
-            cache = self._model(
-                input_ids=ids, past_key_values=DynamicCache(), logits_to_keep=1
-            ).past_key_values
-        self.tokens_computed += len(shared)
-        self._layers = [(layer.keys, layer.values) for layer in cache.layers]
-        if self._works is None and not self._agrees(rows):
-            self._works, self._ids, self._layers = False, [], []
-        elif self._works is None:
-            self._works = True
+            self._keep_common(rows)
+        groups = plan_groups(rows, self._common.length if self._works else None)
+        groups.sort(key=lambda group: -max(len(rows[index]) - group.length for index in group.rows))
+        while groups:
+            taken = [groups.pop(0)]
+            while groups and len(taken) < _GROUPS_AT_ONCE:
+                taken.append(groups.pop(0))
+            with torch.inference_mode():
+                beginnings = self._keep_groups(rows, taken)
+            kept = {
+                index: beginning
+                for group, beginning in zip(taken, beginnings, strict=True)
+                for index in group.rows
+            }
+            order = sorted(kept, key=lambda index: kept[index].length - len(rows[index]))
+            for batch in _portions(order, rows, size):
+                yield batch, [kept[index] for index in batch]
 
-    def first_step(self, rows: Sequence[list[int]]) -> Step:
+    def first_step(self, rows: Sequence[list[int]], beginnings: Sequence[Beginning]) -> Step:
         """The pass over the prompts themselves."""
-        return self._first_step(rows, cached=len(self._ids))
+        import torch
+
+        width = max(len(row) - kept.length for row, kept in zip(rows, beginnings, strict=True))
+        cached = max(0, max(map(len, rows)) - width)
+        columns = cached + width
+        paddings = [columns - len(row) for row in rows]
+        device = self._model.device
+        padded = [[row[0]] * padding + row for row, padding in zip(rows, paddings, strict=True)]
+        ids = torch.tensor([row[cached:] for row in padded], device=device)
+        mask = torch.tensor(
+            [[0] * padding + [1] * len(row) for row, padding in zip(rows, paddings, strict=True)],
+            device=device,
+        )
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, cached:]
+        out = self._model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1,
+            past_key_values=_shifted(beginnings, paddings, cached),
+        )  # fmt: skip
+        return Step(out.logits[:, -1], out.past_key_values, mask, ids.numel())
 
     def next_step(self, step: Step, tokens: Any) -> Step:
         """The pass over one more token for each row, given as a tensor of shape (rows,)."""
@@ -97,38 +134,43 @@ class SharedPrefix:
         )  # fmt: skip
         return Step(out.logits[:, -1], out.past_key_values, mask, len(tokens))
 
-    def _first_step(self, rows: Sequence[list[int]], cached: int) -> Step:
-        import torch
+    def _keep_common(self, rows: Sequence[list[int]]) -> None:
+        """Compute the beginning of all rows, unless it is there; a row's last token stays out of it."""
+        shared = common_beginning([row[:-1] for row in rows]) if len(rows) > 1 else []
+        if len(shared) < _LEAST_SHARED or self._works is False:
+            shared = []
+        if shared == self._ids:
+            return
+        self._ids, self._common = shared, Beginning(0, [])
+        if not shared:
+            return
+        (self._common,) = self._compute([shared])
+        if self._works is None:
+            self._works = self._agrees(rows)
+            if not self._works:
+                self._ids, self._common = [], Beginning(0, [])
 
-        longest = max(map(len, rows))
-        width = longest - cached
-        device = self._model.device
-        filler = rows[0][0]
-        padded = [[filler] * (longest - len(row)) + row for row in rows]
-        ids = torch.tensor([row[-width:] for row in padded], device=device)
-        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -width:]
-        out = self._model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1,
-            past_key_values=self._shifted([longest - len(row) for row in rows]) if cached else None,
-        )  # fmt: skip
-        return Step(out.logits[:, -1], out.past_key_values, mask, ids.numel())
+    def _keep_groups(self, rows: Sequence[list[int]], groups: Sequence["_Group"]) -> list[Beginning]:
+        """The beginning of each group of rows, on top of the common one."""
+        longer = [group for group in groups if group.length > self._common.length]
+        computed = iter(self._compute([rows[group.rows[0]][: group.length] for group in longer]))
+        return [next(computed) if group.length > self._common.length else self._common for group in groups]
 
-    def _shifted(self, paddings: Sequence[int]) -> Any:
-        """The cached keys and values for each row, moved right by its padding."""
-        import torch
-        from torch.nn.functional import pad
-        from transformers import DynamicCache
-
-        cache = DynamicCache()
-        for index, pair in enumerate(self._layers):
-            # (1, heads, positions, width): zeros go in front, and as many fall off at the end.
-            keys, values = (
-                torch.cat([pad(kept[:, :, : kept.shape[2] - by], (0, 0, by, 0)) for by in paddings])
-                for kept in pair
+    def _compute(self, beginnings: Sequence[list[int]]) -> list[Beginning]:
+        if not beginnings:
+            return []
+        step = self.first_step(beginnings, [self._common] * len(beginnings))
+        self.tokens_computed += step.tokens
+        return [
+            Beginning(
+                len(ids),
+                [
+                    (layer.keys[row : row + 1, :, -len(ids) :], layer.values[row : row + 1, :, -len(ids) :])
+                    for layer in step.cache.layers
+                ],
             )
-            cache.update(keys, values, index)
-        return cache
+            for row, ids in enumerate(beginnings)
+        ]
 
     def _agrees(self, rows: Sequence[list[int]]) -> bool:
         """Whether two prompts of different length come out alike with and without the cache.
@@ -139,12 +181,80 @@ class SharedPrefix:
 
         ordered = sorted(rows, key=len)
         pair = [ordered[0], ordered[len(ordered) // 2]]
-        if len(pair[1]) - len(pair[0]) >= len(self._ids):
-            pair = [pair[0], pair[0]]
-        with torch.inference_mode():
-            with_cache = self._first_step(pair, len(self._ids)).logits.float().softmax(-1)
-            without = torch.cat([self._first_step([row], 0).logits for row in pair]).float().softmax(-1)
+        nothing = Beginning(0, [])
+        with_cache = self.first_step(pair, [self._common] * 2).logits.float().softmax(-1)
+        without = torch.cat([self.first_step([row], [nothing]).logits for row in pair]).float().softmax(-1)
         return bool((with_cache - without).abs().max() <= _LARGEST_DIFFERENCE)
+
+
+@dataclass
+class _Group:
+    rows: list[int]
+    length: int
+
+
+def plan_groups(rows: Sequence[list[int]], common: int | None) -> list[_Group]:
+    """Rows that share more than the first `common` tokens, together with how many they share.
+
+    Neighbours in alphabetical order are compared, so that rows about one prompt stand together. A row that
+    would cost the group a quarter of what it shares beyond `common` begins another. Whatever the groups, the
+    results are the same; only the work differs. With None every row is by itself and shares nothing.
+    """
+    if common is None:
+        return [_Group([index], 0) for index in range(len(rows))]
+    groups: list[_Group] = []
+    for index in sorted(range(len(rows)), key=lambda index: rows[index]):
+        row = rows[index]
+        if groups:
+            group = groups[-1]
+            shared = len(common_beginning([rows[group.rows[0]][:-1], row[:-1]]))
+            most = group.length if len(group.rows) > 1 else shared
+            if shared - common >= _LEAST_SHARED and shared - common >= 0.75 * (most - common):
+                group.rows.append(index)
+                group.length = min(shared, most)
+                continue
+        groups.append(_Group([index], common))
+    for group in groups:
+        if len(group.rows) == 1:
+            group.length = common
+    return groups
+
+
+def _portions(order: Sequence[int], rows: Sequence[list[int]], size: int) -> Iterator[list[int]]:
+    batch: list[int] = []
+    longest = 0
+    for index in order:
+        longest = max(longest, len(rows[index]))
+        if batch and (len(batch) == size or longest * (len(batch) + 1) > _TOKENS_AT_ONCE):
+            yield batch
+            batch, longest = [], len(rows[index])
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _shifted(beginnings: Sequence[Beginning], paddings: Sequence[int], cached: int) -> Any:
+    """The kept keys and values of each row, moved right by its padding and cut to `cached` columns."""
+    import torch
+    from torch.nn.functional import pad
+    from transformers import DynamicCache
+
+    # An unconfigured cache keeps all positions, in layers with a sliding window too.
+    cache = DynamicCache()
+    if cached == 0:
+        return cache
+    filled = max(beginnings, key=lambda kept: kept.length)
+    for layer, like in enumerate(filled.layers):
+        both = []
+        for which in (0, 1):
+            parts = []
+            for kept, by in zip(beginnings, paddings, strict=True):
+                taken = max(0, cached - by)
+                part = (kept.layers if kept.layers else filled.layers)[layer][which][:, :, :taken]
+                parts.append(pad(part, (0, 0, cached - taken, 0)))
+            both.append(torch.cat(parts).to(like[which].dtype))
+        cache.update(both[0], both[1], layer)
+    return cache
 
 
 def _keeps_plain_cache(model: Any) -> bool:

@@ -1,13 +1,12 @@
 """A judge run by transformers, in this process: any dtype, or NF4 through bitsandbytes; CPU or CUDA."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.backends.loading import load_model
-from diversity_eval.judging.backends.prefix import SharedPrefix
+from diversity_eval.judging.backends.prefix import Beginning, SharedPrefix, Step
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import (
     REPLY_START,
@@ -18,8 +17,6 @@ from diversity_eval.judging.verdict import (
 )
 
 __all__ = ["TransformersBackend"]
-
-_TOKENS_AT_ONCE = 65_536  # of a padded batch: a few very long responses do not need memory for sixteen
 
 
 class TransformersBackend:
@@ -39,7 +36,6 @@ class TransformersBackend:
         self._ends = _end_ids(self._model, tokenizer)
         self._ratings = 0
         self._tokens = 0
-        self._seconds = 0.0
 
     def judge(self, prompts: Sequence[str], on_verdict: Callable[[int, Verdict], None]) -> None:
         """Judge every prompt; see `Backend.judge`."""
@@ -55,15 +51,13 @@ class TransformersBackend:
                 ))  # fmt: skip
             else:
                 fitting.append(index)
-        self._prefix.use([encoded[index] for index in fitting])
-        for batch in _batches(fitting, encoded, self._config.concurrency):
-            started = time.monotonic()
+        rows = [encoded[index] for index in fitting]
+        for batch, beginnings in self._prefix.batches(rows, self._config.concurrency):
             with torch.inference_mode():
-                verdicts = self._judge_batch([encoded[index] for index in batch], new_tokens)
-            self._seconds += time.monotonic() - started
+                verdicts = self._judge_batch([rows[place] for place in batch], beginnings, new_tokens)
             self._ratings += len(batch)
-            for index, verdict in zip(batch, verdicts, strict=True):
-                on_verdict(index, verdict)
+            for place, verdict in zip(batch, verdicts, strict=True):
+                on_verdict(fitting[place], verdict)
 
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and the tokens computed so far."""
@@ -92,23 +86,28 @@ class TransformersBackend:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _judge_batch(self, rows: list[list[int]], new_tokens: int) -> list[Verdict]:
+    def _judge_batch(
+        self, rows: list[list[int]], beginnings: list[Beginning], new_tokens: int
+    ) -> list[Verdict]:
         """A batch; where memory does not hold it, its halves."""
         import torch
 
         try:
-            return self._rate(rows) if self._config.mode == "rate" else self._generate(rows, new_tokens)
+            step = self._prefix.first_step(rows, beginnings)
+            self._tokens += step.tokens
+            return self._rate(step) if self._config.mode == "rate" else self._generate(step, new_tokens)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 return [failed_verdict("the device has too little memory for this prompt")]
         torch.cuda.empty_cache()
         half = len(rows) // 2
-        return self._judge_batch(rows[:half], new_tokens) + self._judge_batch(rows[half:], new_tokens)
+        return [
+            *self._judge_batch(rows[:half], beginnings[:half], new_tokens),
+            *self._judge_batch(rows[half:], beginnings[half:], new_tokens),
+        ]
 
-    def _rate(self, rows: list[list[int]]) -> list[Verdict]:
-        """One forward pass: what the judge would write next."""
-        step = self._prefix.first_step(rows)
-        self._tokens += step.tokens
+    def _rate(self, step: Step) -> list[Verdict]:
+        """One forward pass is all: what the judge would write next."""
         probabilities = step.logits.float().softmax(-1)
         on_scale = probabilities[:, self._encoder.label_ids].double().cpu().tolist()
         likeliest = probabilities.argmax(-1).tolist()
@@ -121,14 +120,12 @@ class TransformersBackend:
         gap = "" if (text := self._tokenizer.decode([token])).startswith(" ") else " "
         return f"{REPLY_START}{gap}{text}"
 
-    def _generate(self, rows: list[list[int]], new_tokens: int) -> list[Verdict]:
+    def _generate(self, step: Step, new_tokens: int) -> list[Verdict]:
         """Greedy decoding, every row until its end token or `new_tokens`."""
         import torch
 
-        step = self._prefix.first_step(rows)
-        self._tokens += step.tokens
-        replies: list[list[int]] = [[] for _ in rows]
-        going = [True] * len(rows)
+        replies: list[list[int]] = [[] for _ in step.mask]
+        going = [True] * len(replies)
         for count in range(1, new_tokens + 1):
             chosen = step.logits.argmax(-1).tolist()
             for row, token in enumerate(chosen):
@@ -141,20 +138,6 @@ class TransformersBackend:
             self._tokens += step.tokens
         texts = self._tokenizer.batch_decode(replies, skip_special_tokens=True)
         return [verdict_from_reply(text, self._config.lowest, self._config.highest) for text in texts]
-
-
-def _batches(indices: Sequence[int], encoded: Sequence[list[int]], size: int) -> Iterator[list[int]]:
-    """Longest first, so that a batch that is too large for the memory shows at once."""
-    batch: list[int] = []
-    longest = 0
-    for index in sorted(indices, key=lambda index: -len(encoded[index])):
-        longest = max(longest, len(encoded[index]))
-        if batch and (len(batch) == size or longest * (len(batch) + 1) > _TOKENS_AT_ONCE):
-            yield batch
-            batch, longest = [], len(encoded[index])
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def _longest(model: Any, tokenizer: Any, config: JudgeConfig) -> int:

