@@ -16,6 +16,7 @@ _COMMANDS = {
     "data": ("diversity_eval.cli.data", "List, fetch and verify the benchmarks' data."),
     "demo": ("diversity_eval.cli.demo", "Evaluate a tiny built-in model on built-in prompts."),
     "doctor": ("diversity_eval.cli.doctor", "Check versions, tasks, data and extras."),
+    "judge-check": ("diversity_eval.cli.judge_check", "Check whether a judge is any good."),
     "score": ("diversity_eval.cli.score", "Score finished responses again, with or without a judge."),
 }
 
@@ -27,7 +28,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

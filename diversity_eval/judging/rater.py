@@ -66,20 +66,22 @@ class Rater:
     def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
         """A verdict for each item, in their order; equal items are judged once.
 
-        `retry_unscored` asks again where the judge's earlier answer gave no rating. A verdict that could
-        not be had has `failed`, and is asked for again by the next call.
+        `retry_unscored` asks again where the judge's earlier answer gave no rating; that answer stays until
+        there is another. A verdict that could not be had has `failed`, and is asked for again by the next
+        call.
         """
         signatures = {kind: self.config.signature(kind) for kind in {item.kind for item in items}}
         prompts = {item: self._render(item) for item in dict.fromkeys(items)}
         keys = {item: verdict_key(signatures[item.kind], prompt) for item, prompt in prompts.items()}
-        if retry_unscored:
-            self.store.forget_unscored(keys.values())
         verdicts = self.store.get(list(dict.fromkeys(keys.values())))
+        if retry_unscored:
+            verdicts = {key: verdict for key, verdict in verdicts.items() if verdict.rating is not None}
         self.from_store += len(verdicts)
         missing = {keys[item]: item for item in prompts if keys[item] not in verdicts}
         if missing:
             verdicts |= self._ask(
-                [(key, signatures[item.kind], prompts[item]) for key, item in missing.items()]
+                [(key, signatures[item.kind], prompts[item]) for key, item in missing.items()],
+                replace_unscored=retry_unscored,
             )
         return [verdicts[keys[item]] for item in items]
 
@@ -100,7 +102,9 @@ class Rater:
             item.prompt, item.response, lowest=self.config.lowest, highest=self.config.highest
         )
 
-    def _ask(self, questions: Sequence[tuple[str, str, str]]) -> dict[str, Verdict]:
+    def _ask(
+        self, questions: Sequence[tuple[str, str, str]], *, replace_unscored: bool
+    ) -> dict[str, Verdict]:
         """Ask for (key, signature, prompt); every answer is stored before the next one is waited for."""
         from tqdm import tqdm
 
@@ -118,7 +122,7 @@ class Rater:
                 key, signature, prompt = questions[index]
                 if key in verdicts:
                     return
-                self.store.put(signature, prompt, verdict)
+                self.store.put(signature, prompt, verdict, replace_unscored=replace_unscored)
                 verdicts[key] = verdict
                 self.asked += 1
                 bar.update()
@@ -134,4 +138,5 @@ class Rater:
             if key not in verdicts:
                 verdicts[key] = failed_verdict("the backend returned no verdict")
                 self.store.put(signature, prompt, verdicts[key])
-        return verdicts
+        # Where another process was first, its verdict is the one that stays.
+        return verdicts | self.store.get(list(verdicts))

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import random
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,20 +52,44 @@ class VerdictStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version not in (0, _VERSION):
-                raise DiversityEvalError(
-                    f"verdict store {path}: written by a later version of diversity-eval (format {version}, "
-                    f"this one knows {_VERSION}); update, or name another file"
-                )
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise DiversityEvalError(
                 f"verdict store {path}: cannot be used ({error}); name another file, on a local disk"
             ) from None
+
+    def _prepare(self) -> None:
+        """Check or make the tables, again and again while another process is making the same file.
+
+        SQLite waits for locks by itself, but does not for the change to the write-ahead log.
+        """
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._check()
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.executescript(_SCHEMA)
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                if not busy or time.monotonic() > until:
+                    raise
+            time.sleep(random.uniform(0.01, 0.05))
+
+    def _check(self) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version not in (0, _VERSION):
+            raise DiversityEvalError(
+                f"verdict store {self.path}: written by a later version of diversity-eval (format {version}, "
+                f"this one knows {_VERSION}); update, or name another file"
+            )
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables <= {"verdicts", "failures"}:
+            raise DiversityEvalError(
+                f"verdict store {self.path}: is a database of another program; name another file"
+            )
 
     def get(self, keys: Sequence[str]) -> dict[str, Verdict]:
         """The final verdicts that are there, by key."""
@@ -83,10 +108,17 @@ class VerdictStore:
                 )  # fmt: skip
         return found
 
-    def put(self, judge: str, prompt: str, verdict: Verdict) -> None:
-        """Keep a verdict. One that is there already stays: what was published once does not change."""
+    def put(self, judge: str, prompt: str, verdict: Verdict, *, replace_unscored: bool = False) -> None:
+        """Keep a verdict. One that is there already stays: what was published once does not change.
+
+        With `replace_unscored` a final verdict without a rating gives way to the new one, unless that is
+        no more than a failure.
+        """
         key = verdict_key(judge, prompt)
-        reply, reason = (text.encode("utf-8", "replace").decode() for text in (verdict.reply, verdict.reason))
+        judge, prompt, reply, reason = (
+            text.encode("utf-8", "replace").decode()
+            for text in (judge, prompt, verdict.reply, verdict.reason)
+        )
         if verdict.failed:
             self._execute(
                 "INSERT OR REPLACE INTO failures SELECT ?, ?, ?, ?, ?, ? "
@@ -97,6 +129,8 @@ class VerdictStore:
         probabilities = json.dumps(verdict.probabilities) if verdict.probabilities is not None else None
         self._execute("BEGIN IMMEDIATE")
         try:
+            if replace_unscored:
+                self._execute("DELETE FROM verdicts WHERE key = ? AND rating IS NULL", (key,))
             self._execute(
                 "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -110,11 +144,6 @@ class VerdictStore:
             if self._db.in_transaction:
                 self._db.rollback()
             raise
-
-    def forget_unscored(self, keys: Iterable[str]) -> None:
-        """Drop the final but unscored verdicts among `keys`, so that the judge is asked again."""
-        for key in keys:
-            self._execute("DELETE FROM verdicts WHERE key = ? AND rating IS NULL", (key,))
 
     def counts(self) -> tuple[int, int]:
         """How many final verdicts and how many failures the file holds."""

@@ -16,9 +16,7 @@ __all__ = ["cluster_bootstrap_ci", "pearson", "quadratic_weighted_kappa", "spear
 _LEAST_DEFINED = 0.5  # of the resamples; below it the rest would not stand for them
 
 
-def quadratic_weighted_kappa(
-    a: Sequence[float], b: Sequence[float], lowest: float, highest: float
-) -> float:
+def quadratic_weighted_kappa(a: Sequence[float], b: Sequence[float], lowest: float, highest: float) -> float:
     """Cohen's kappa with quadratic weights (Cohen 1968).
 
     One minus the mean squared difference of the pairs over that of all combinations of a value of `a` with
@@ -177,7 +175,9 @@ def _correlation(first: Any, second: Any) -> float:
     if first.size < 2 or first.min() == first.max() or second.min() == second.max():
         return math.nan
     first, second = _centred(first), _centred(second)
-    return min(1.0, max(-1.0, float((first * second).sum() / math.sqrt((first**2).sum() * (second**2).sum()))))
+    return min(
+        1.0, max(-1.0, float((first * second).sum() / math.sqrt((first**2).sum() * (second**2).sum())))
+    )
 
 
 def _centred(values: Any) -> Any:

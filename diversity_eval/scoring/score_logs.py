@@ -10,8 +10,10 @@ from typing import Any
 
 import diversity_eval
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.backends import Backend, open_backend
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.rater import Rater, Rating
+from diversity_eval.judging.store import VerdictStore
 from diversity_eval.judging.verdict import Verdict
 from diversity_eval.logs.logged import LoggedRun
 from diversity_eval.logs.writing import TaskResults, Written, write_results
@@ -52,19 +54,30 @@ class ScoredTask:
 
 
 class OneTimeRater(Rater):
-    """A rater that is told of all responses beforehand and asks the judge about each at most once.
+    """A rater that remembers, so that a judge is asked about each response at most once a command.
 
-    So the judge is loaded, or turns out not to load, before anything else is computed, gets one long list to
-    sort and batch, and a failed request is not repeated for the next task.
+    Told of all responses at first (`rate_runs`), it loads the judge, or finds out that it does not load,
+    before anything else is computed, and the judge gets one long list to sort and batch. Without memory, a
+    request that failed would be repeated for each task.
     """
 
-    def prepare(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> None:
-        """Rate `items`; `rate` then answers from memory."""
-        verdicts = super().rate(items, retry_unscored=retry_unscored)
-        self._known: dict[Rating, Verdict] = dict(zip(items, verdicts, strict=True))
+    def __init__(
+        self,
+        config: JudgeConfig,
+        store: VerdictStore,
+        *,
+        open_with: Callable[[JudgeConfig], Backend] = open_backend,
+        progress: bool = True,
+    ) -> None:
+        """As `Rater`."""
+        super().__init__(config, store, open_with=open_with, progress=progress)
+        self._known: dict[Rating, Verdict] = {}
 
     def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
-        """The verdicts of items that `prepare` was told of."""
+        """As `Rater.rate`, for items that are not known yet."""
+        new = [item for item in dict.fromkeys(items) if item not in self._known]
+        if new:
+            self._known |= zip(new, super().rate(new, retry_unscored=retry_unscored), strict=True)
         return [self._known[item] for item in items]
 
 
@@ -106,7 +119,7 @@ def rate_runs(runs: Sequence[LoggedRun], rater: OneTimeRater, *, retry_unscored:
         for prompt in run.prompts
         for response in prompt.responses
     ]
-    rater.prepare(items, retry_unscored=retry_unscored)
+    rater.rate(items, retry_unscored=retry_unscored)
 
 
 def score_logs(

@@ -62,6 +62,7 @@ class FaultyJudge:
         key: the only key that is let in.
         echo: repeats the request's authorization in whatever it says.
         requests, answered: by prompt; the second counts good answers that were written to the end.
+        most_at_once: requests under way at the same time.
     """
 
     rate: float = 0.0
@@ -78,6 +79,8 @@ class FaultyJudge:
     retry_after: str = "0.05"
     slow: float = 0.0
     url: str = ""
+    at_once: int = 0
+    most_at_once: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -203,6 +206,16 @@ class _Handler(BaseHTTPRequestHandler):
             judge.requests[prompt] += 1
             judge.bodies.append(body)
             judge.times.setdefault(prompt, []).append(time.monotonic())
+            judge.at_once += 1
+            judge.most_at_once = max(judge.at_once, judge.most_at_once)
+        try:
+            self._respond(body, prompt, attempt)
+        finally:
+            with judge.lock:
+                judge.at_once -= 1
+
+    def _respond(self, body: dict[str, Any], prompt: str, attempt: int) -> None:
+        judge = self.server.judge
         authorization = self.headers.get("Authorization", "")
         echo = f" ({authorization})" if judge.echo else ""
         if judge.key and authorization != f"Bearer {judge.key}":
@@ -230,6 +243,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(429, "later", {"Retry-After": judge.retry_after})
         elif fault in LOGPROB_FAULTS:
             spoil(answer, fault)
+            self._write(200, json.dumps(answer).encode())
+        elif fault == "other text":
+            answer["choices"][0]["message"]["content"] = f"Total rating: 5{echo}"
+            answer["choices"][0]["logprobs"] = _chat(["No"], [[("No", -0.1)]])
             self._write(200, json.dumps(answer).encode())
         elif fault == "no choices":
             self._write(200, b'{"object": "chat.completion", "choices": []}')

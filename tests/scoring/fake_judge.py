@@ -23,7 +23,7 @@ def write_judge(folder: Path, mode: str = "generate") -> Path:
 
 
 class MarkedJudge:
-    """Rates a response N if `mark-N` stands in it; `mark-x` gets a reply without a rating, `mark-f` none at all.
+    """Rates a response N if `mark-N` stands in it; `mark-x` gets a reply without a rating, `mark-f` none.
 
     Attributes:
         prompts: what it was asked, in order.

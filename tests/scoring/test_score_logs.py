@@ -176,7 +176,7 @@ def test_quality_is_the_mean_over_responses_then_over_prompts(tmp_path: Path) ->
     judge = record["scored"]["judge"]
     assert (judge["model"], judge["verdicts_asked"], judge["running"]) == (
         "fake-judge",
-        5,
+        6,
         {"device": "none"},
     )
 
@@ -185,10 +185,10 @@ def test_the_judge_sees_bare_prompts_under_the_rubric_of_their_kind(checkpoint: 
     judging = Judging(tmp_path)
     asked: list[Rating] = []
 
-    def prepare(items: list[Rating], *, retry_unscored: bool = False) -> None:
+    def rate(items: list[Rating], *, retry_unscored: bool = False) -> None:
         asked.extend(items)
 
-    judging.rater.prepare = prepare  # type: ignore[method-assign,assignment]
+    judging.rater.rate = rate  # type: ignore[method-assign,assignment]
     rate_runs(read_logs([demo_run(checkpoint)]), judging.rater)
     stories = {item.prompt for item in asked if item.kind == "story"}
     instructions = {item.prompt for item in asked if item.kind == "instruction"}
@@ -201,7 +201,7 @@ def test_the_judge_sees_bare_prompts_under_the_rubric_of_their_kind(checkpoint: 
 def test_all_tasks_share_one_judge_and_no_response_is_asked_for_twice(tmp_path: Path) -> None:
     judging = Judging(tmp_path)
     for name in ("a", "b"):
-        write_rows(tmp_path / f"{name}.jsonl", ["mark-1", "mark-f"], ["mark-2", "mark-2"])
+        write_rows(tmp_path / f"{name}.jsonl", ["it is mark-1", "oh mark-f"], ["so mark-2", "so mark-2"])
     runs = read_logs([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
     rate_runs(runs, judging.rater)
     first, second = score_logs(runs, tmp_path / "out", rater=judging.rater)

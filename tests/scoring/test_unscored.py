@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 
 from diversity_eval.scoring.unscored import Unscored
 
 
-def rows(rated: int, *reasons: str) -> list[dict[str, object]]:
+def rows(rated: int, *reasons: str) -> list[dict[str, Any]]:
     return [{"ratings": [3] * rated, "unscored": []}] + [
         {"ratings": [None], "unscored": [{"response": 0, "reason": reason, "reply": ""}]}
         for reason in reasons

@@ -19,7 +19,8 @@ from diversity_eval.judging.backends.encoding import common_beginning
 
 __all__ = ["Beginning", "SharedPrefix", "Step", "plan_groups"]
 
-_LEAST_SHARED = 16  # tokens; a shorter beginning isn't worth a pass of its own
+_LEAST_SHARED = 16  # tokens; a shorter beginning of all prompts isn't worth a pass of its own
+_LEAST_SHARED_BY_GROUP = 6
 _LARGEST_DIFFERENCE = 0.05  # in probability, between with and without the cache; bfloat16 alone gives 0.01
 _GROUPS_AT_ONCE = 4  # whose keys and values are held; of a 70B model about 100 MB each
 _TOKENS_AT_ONCE = 65_536  # of a padded batch: a few very long responses do not need memory for sixteen
@@ -87,7 +88,11 @@ class SharedPrefix:
         groups.sort(key=lambda group: -max(len(rows[index]) - group.length for index in group.rows))
         while groups:
             taken = [groups.pop(0)]
-            while groups and len(taken) < _GROUPS_AT_ONCE:
+            kept_groups = int(taken[0].length > self._common.length)
+            while groups and sum(len(group.rows) for group in taken) < 4 * size:
+                kept_groups += groups[0].length > self._common.length
+                if kept_groups > _GROUPS_AT_ONCE:
+                    break
                 taken.append(groups.pop(0))
             with torch.inference_mode():
                 beginnings = self._keep_groups(rows, taken)
@@ -209,7 +214,7 @@ def plan_groups(rows: Sequence[list[int]], common: int | None) -> list[_Group]:
             group = groups[-1]
             shared = len(common_beginning([rows[group.rows[0]][:-1], row[:-1]]))
             most = group.length if len(group.rows) > 1 else shared
-            if shared - common >= _LEAST_SHARED and shared - common >= 0.75 * (most - common):
+            if shared - common >= _LEAST_SHARED_BY_GROUP and shared - common >= 0.75 * (most - common):
                 group.rows.append(index)
                 group.length = min(shared, most)
                 continue

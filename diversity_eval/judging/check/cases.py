@@ -81,7 +81,9 @@ def reference_cases(kind: str, *, limit: int, seed: int) -> CaseSet:
     elif kind == "instruction":
         loaded = load_rows("alpaca_train")
         fair = loaded.rows[:_RANDOM_PART] if loaded.provenance.part else loaded.rows
-        usable = [index for index, row in enumerate(fair) if row["instruction"].strip() and row["output"].strip()]
+        usable = [
+            index for index, row in enumerate(fair) if row["instruction"].strip() and row["output"].strip()
+        ]
         drawn = sorted(random.Random(seed).sample(usable, min(limit, len(usable))))
         cases = [
             Case(f"alpaca_train/{index}", kind, _alpaca_prompt(fair[index]), fair[index]["output"])
@@ -90,10 +92,13 @@ def reference_cases(kind: str, *, limit: int, seed: int) -> CaseSet:
         chosen = f"drawn with seed {seed}"
     else:
         raise DiversityEvalError(
-            f"there are no reference responses of the kind {kind!r}, only story and instruction; name files of "
-            "your own with --data"
+            f"there are no reference responses of the kind {kind!r}, only story and instruction; name files "
+            "of your own with --data"
         )
-    title = {"story": "Short Stories: each story's own ending", "instruction": "Alpaca: instruction and output"}
+    title = {
+        "story": "Short Stories: each story's own ending",
+        "instruction": "Alpaca: instruction and output",
+    }
     record = {"rows": len(cases), "chosen": chosen, "provenance": asdict(loaded.provenance)}
     return CaseSet(tuple(cases), record, f"{title[kind]} ({len(cases)} of {len(loaded.rows)}, {chosen})")
 
@@ -142,9 +147,8 @@ def read_cases(
                 Case(f"{label}/{place}/{index}", run.kind, prompt.prompt, response, rating)
                 for index, (response, rating) in enumerate(zip(prompt.responses, given, strict=True))
             ]
-        description = (
-            f"{run.path.name}: {label}, {len(run.prompts)} of {len(whole.prompts)} prompts, {len(cases)} responses"
-        )
+        prompts = f"{len(run.prompts)} of {len(whole.prompts)} prompts"
+        description = f"{run.path.name}: {label}, {prompts}, {len(cases)} responses"
         record: dict[str, Any] = {
             "file": run.path.name, "sha256": run.sha256, "task": run.task, "model": run.model,
             "prompts": len(run.prompts), "prompts_in_file": len(whole.prompts), "rows": len(cases),
@@ -156,8 +160,8 @@ def read_cases(
         sets.append(CaseSet(tuple(cases), record, description))
     if human is not None and not any(case.human is not None for found in sets for case in found.cases):
         raise DiversityEvalError(
-            f"--human {human}: no response has a rating in a field of that name; give the field of the rows that "
-            "holds one number per response (a list, where the responses are one)"
+            f"--human {human}: no response has a rating in a field of that name; give the field of the rows "
+            "that holds one number per response (a list, where the responses are one)"
         )
     return sets
 
@@ -165,8 +169,8 @@ def read_cases(
 class _HumanRatings:
     """The ratings in one file, by what was rated.
 
-    `LoggedRun` keeps one row's fields per prompt, but where a file has a row per response each has a rating of
-    its own. So rows are read once more, and matched by model, prompt and response.
+    `LoggedRun` keeps one row's fields per prompt, but where a file has a row per response each has a rating
+    of its own. So rows are read once more, and matched by model, prompt and response.
     """
 
     def __init__(self, path: Path, column: str, prompt_field: str | None) -> None:
@@ -192,11 +196,10 @@ class _HumanRatings:
 
     def _add(self, row: Mapping[str, Any], place: str, prompt_field: str) -> None:
         assert self._queues is not None
-        responses = next((row[name] for name in ("responses", "generations", "response") if name in row), [])
-        if "response" in row and not {"responses", "generations"} & row.keys():
-            responses = [responses]
-        elif isinstance(responses, str):
-            responses = json.loads(responses)  # the reader of the run has seen that it is a list
+        lists = [row[name] for name in ("responses", "generations") if name in row]
+        responses: Any = lists[0] if lists else [row["response"]]
+        if isinstance(responses, str):  # in a CSV; the reader of the run has seen that it is a list
+            responses = json.loads(responses)
         numbers = self._numbers(row.get(self._column), len(responses), place)
         for response, number in zip(responses, numbers, strict=True):
             key = (row.get("model") or None, row[prompt_field], response)
@@ -213,8 +216,8 @@ class _HumanRatings:
         values = value if isinstance(value, list) else [value] * count if value in (None, "") else [value]
         if len(values) != count:
             raise DiversityEvalError(
-                f"{place}: {self._column!r} has {len(values)} ratings for {count} responses; expected one for each, "
-                "null where there is none"
+                f"{place}: {self._column!r} has {len(values)} ratings for {count} responses; expected one "
+                "for each, null where there is none"
             )
         return [self._number(entry, place) for entry in values]
 

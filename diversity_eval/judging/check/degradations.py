@@ -89,7 +89,7 @@ def repeated(response: str, draw: random.Random) -> str | None:
 
 
 def cut_off(response: str, draw: random.Random) -> str | None:
-    """What a token limit leaves: 60 % of the words, never up to the end of a sentence, at times half a word more."""
+    """What a token limit leaves: 60 % of the words, in mid-sentence, at times with half a word more."""
     words = list(_WORD.finditer(response))
     if len(words) < LEAST_WORDS:
         return None
@@ -108,15 +108,19 @@ DEGRADATIONS: Mapping[str, Degradation] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
-            Degradation("shuffled", "words shuffled", True, lambda text, _, draw: shuffled(text, draw)),
-            Degradation("other_prompt", "response to another prompt", True, lambda _, other, draw: other, True),
+            Degradation("shuffled", "words shuffled", True, lambda text, other, draw: shuffled(text, draw)),
+            Degradation(
+                "other_prompt", "response to another prompt", True, lambda text, other, draw: other, True
+            ),
             Degradation(
                 "half_replaced", "last half from another response", True,
                 lambda text, other, draw: half_replaced(text, other), True,
             ),
-            Degradation("repeated", "one sentence ten times", True, lambda text, _, draw: repeated(text, draw)),
-            Degradation("empty", "empty", True, lambda text, _, draw: ""),
-            Degradation("cut", "cut off by the token limit", False, lambda text, _, draw: cut_off(text, draw)),
+            Degradation(
+                "repeated", "one sentence ten times", True, lambda text, other, draw: repeated(text, draw)
+            ),
+            Degradation("empty", "empty", True, lambda text, other, draw: ""),
+            Degradation("cut", "cut off mid-sentence", False, lambda text, other, draw: cut_off(text, draw)),
         )
     }
 )  # fmt: skip

@@ -121,3 +121,14 @@ def test_rows_about_one_prompt_stand_together() -> None:
         ([0, 1, 2, 3], 51),
         ([4, 5, 6], 51),
     ]
+
+
+def test_rows_that_share_nothing_more_still_fill_a_batch(long_checkpoint: Path) -> None:
+    import torch
+
+    model = load(long_checkpoint)
+    draw = random.Random(3)
+    rows = [[5] * 30 + draw.choices(range(10, 300), k=12) for _ in range(20)]
+    with torch.inference_mode():
+        sizes = [len(batch) for batch, _ in SharedPrefix(model).batches(rows, 8)]
+    assert sizes == [8, 8, 4]

@@ -156,10 +156,10 @@ def test_rounding_is_forgiven() -> None:
     assert sum(scale_probabilities([position], 0, 5)) == pytest.approx(1.0)
 
 
-NAMES = (
-    "choices message content text logprobs token tokens logprob usage top_logprobs token_logprobs model "
-    "prompt_tokens_details cached_tokens"
-).split()
+NAMES = [
+    "choices", "message", "content", "text", "logprobs", "token", "tokens", "logprob", "usage", "model",
+    "top_logprobs", "token_logprobs", "prompt_tokens_details", "cached_tokens",
+]  # fmt: skip
 VALUES = st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from(["4", " 4", "", "Total"])
 JSON = st.recursive(
     VALUES,
