@@ -2,9 +2,9 @@
 
     python docs/judge_cost.py [--card-dollars-per-hour 0.80]
 
-Nothing here is measured on a GPU. The model's numbers are those of its published configuration; tokens are from
-benchmarks/README.md (a rubric of 297 tokens, and about 90 tokens computed for a rating in `rate` mode); how
-much of a card's peak a 4-bit model reaches is an assumption and is printed.
+Nothing here is measured on a GPU. The numbers of the model are those of its published configuration; the
+tokens are those of benchmarks/README.md (a rubric of 297, and about 90 computed for a rating in `rate` mode);
+how much of a card's peak a 4-bit model reaches is an assumption.
 """
 
 import argparse

@@ -39,9 +39,10 @@ def quadratic_weighted_kappa(a: Sequence[float], b: Sequence[float], lowest: flo
     first, second = _pairs(a, b, "quadratic_weighted_kappa")
     for values in (first, second):
         if values.size and (values.min() < lowest or values.max() > highest):
+            wrong = values.min() if values.min() < lowest else values.max()
             raise DiversityEvalError(
                 f"quadratic_weighted_kappa needs ratings from {lowest:g} to {highest:g}, but one is "
-                f"{values.min() if values.min() < lowest else values.max():g}; kappa compares raters on one scale"
+                f"{wrong:g}; kappa compares raters on one scale"
             )
     if not first.size or first.min() == first.max() == second.min() == second.max():
         return math.nan
@@ -120,16 +121,16 @@ def cluster_bootstrap_ci(
     narrow. So prompts are drawn, and each brings all its rows.
 
     Args:
-        statistic: from the rows of a resample (places from 0, a row as often as it was drawn) to a number, nan
-            where it is undefined.
+        statistic: from the rows of a resample (places from 0, each as often as it was drawn) to a number,
+            nan where it is undefined.
         clusters: for each row, to which cluster it belongs.
         seed: of numpy's generator; the same seed gives the same interval.
         confidence: the coverage, above 0 and below 1.
         resamples: how many, from 1.
 
     Returns:
-        The lower and the upper end over the resamples where the statistic is defined; (nan, nan) for fewer than
-        two clusters, and if it is undefined in more than half of the resamples.
+        The lower and the upper end over the resamples where the statistic is defined; (nan, nan) for fewer
+        than two clusters, and if it is undefined in more than half of the resamples.
 
     Raises:
         DiversityEvalError: confidence or resamples out of range.
@@ -181,7 +182,7 @@ def _correlation(first: Any, second: Any) -> float:
 
 
 def _centred(values: Any) -> Any:
-    """About their mean, with 1 the largest: squares then neither overflow nor vanish."""
+    """About their mean, the largest of size 1: squares then do not vanish."""
     import numpy as np
 
     centred = values - values.mean()

@@ -137,7 +137,7 @@ def _means(axes: Any, check: Check, result: KindResult) -> None:
     axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     if high - low <= 10:
         axes.set_xticks(range(low, high + 1))
-    axes.set_title("mean rating (bar: 95 % interval of the difference)", **_TITLE)
+    axes.set_title("mean rating, 95 % interval of the difference", **_TITLE)
 
 
 _TITLE: dict[str, Any] = {"loc": "left", "fontsize": 10.5, "color": _INK, "pad": 9}

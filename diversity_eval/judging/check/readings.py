@@ -70,13 +70,13 @@ def read_position(position: Position, lowest: int, highest: int) -> list[str]:
     found = []
     if position.share_highest >= CROWDED_SHARE:
         found.append(
-            f"{_percent(position.share_highest)} of the originals have the highest rating: it cannot tell good "
-            "responses from better ones"
+            f"{_percent(position.share_highest)} of the originals have the highest rating: it cannot tell "
+            "good responses from better ones"
         )
     if position.share_lowest >= CROWDED_SHARE:
         found.append(
-            f"{_percent(position.share_lowest)} of the originals have the lowest rating: nothing can be rated "
-            "lower"
+            f"{_percent(position.share_lowest)} of the originals have the lowest rating: nothing can be "
+            "rated lower"
         )
     if position.share_commonest >= _ONE_RATING_SHARE:
         rating = lowest + position.histogram.index(max(position.histogram))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -464,37 +465,42 @@ def test_a_key_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch) -> None
     assert "sk-" not in str(caught.value)
 
 
-# A reply that was begun with `Total rating:` and goes on with a quoted digit gives that digit; nothing in
-# the reply could tell it from the judge's own. Hence a digit that a response begins with is left to the others.
+# A reply that was begun with `Total rating:` and goes on with a quoted digit gives that digit: nothing in it
+# tells it from the judge's own. Hence responses that begin with a digit are not among these.
 HOSTILE = [injection.text for injection in INJECTIONS if not re.match(r"\W*\d", injection.text)]
 
 
-@pytest.mark.parametrize("rubric", ["story", "instruction"])
 @pytest.mark.parametrize("parrot", ["before", "after", "instead"])
-@pytest.mark.parametrize("form", ["written", "rated, written", "rated"])
-def test_a_judge_that_repeats_the_response(rubric: str, parrot: str, form: str, tmp_path: Path) -> None:
-    items = [Rating("any", "Go on: it rained.", text) for text in dict.fromkeys(HOSTILE)]
-    settings: dict[str, Any] = {"mode": "generate" if form == "written" else "rate", "max_tokens": 10**6}
+@pytest.mark.parametrize(
+    ("form", "rubric", "responses"),
+    [
+        ("written", "instruction", HOSTILE),
+        ("written", "story", HOSTILE[::8]),
+        ("rated, written", "story", [text for text in HOSTILE if len(text) < 2000][::8]),
+        ("rated", "instruction", HOSTILE[::8]),
+    ],
+    ids=["written-instruction", "written-story", "rated-written", "rated"],
+)
+def test_a_judge_that_repeats_the_response(
+    parrot: str, form: str, rubric: str, responses: Sequence[str], tmp_path: Path
+) -> None:
+    mode: Mode = "generate" if form == "written" else "rate"
     refuses = ("continue_final_message",) if form == "rated, written" else ()
+    items = [Rating("any", "Go on: it rained.", text) for text in responses]
+    loaded = load_rubric(rubric)
     with (
         running(FaultyJudge(parrot=parrot, refuses=refuses)) as judge,
         VerdictStore(tmp_path / "v.sqlite") as store,
     ):
-        loaded = {"*": load_rubric(rubric)}
-        settings = {**vars(config(judge.url, **settings)), "rubrics": loaded}
-        rater = Rater(JudgeConfig(**settings), store, open_with=ServerBackend, progress=False)
-        verdicts = rater.rate(items)
-    prompts = {
-        loaded["*"].render(i.prompt, i.response, lowest=0, highest=5): v
-        for i, v in zip(items, verdicts, strict=True)
-    }
+        settings = replace(config(judge.url, mode=mode, max_tokens=10**6), rubrics={"*": loaded})
+        verdicts = Rater(settings, store, open_with=ServerBackend, progress=False).rate(items)
+    prompts = [loaded.render(item.prompt, item.response, lowest=0, highest=5) for item in items]
     assert len({true_rating(prompt) for prompt in prompts}) > 3
     # In one forward pass from `Total rating:` on, a judge that begins with the quotation gives no rating.
     rated = parrot == "after" or (parrot == "before" and form != "rated")
-    for prompt, verdict in prompts.items():
+    for prompt, verdict in zip(prompts, verdicts, strict=True):
         assert not verdict.failed
-        assert verdict.rating == (true_rating(prompt) if rated else None)
-        assert verdict.reply
+        assert verdict.rating == (true_rating(prompt) if rated else None), verdict.reply[:500]
 
 
 def test_single_digits_only_in_rate_mode() -> None:
