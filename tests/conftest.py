@@ -76,6 +76,39 @@ def build_checkpoint(
     return folder
 
 
+def build_judge(folder: Path) -> Path:
+    """An untrained Llama that writes digits, which one depending on what it reads; room for the rubrics.
+
+    Dimension 0 of all embeddings is 1, and the digits' rows of the head, and theirs alone, look at it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    template = (
+        "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content | trim }}"
+        "{% if not loop.last %}\n{% endif %}{% endfor %}{% if add_generation_prompt %}\n[assistant] {% endif %}"
+    )
+    build_checkpoint(folder, context=8192, template=template)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    digits = [tokenizer.convert_tokens_to_ids(str(digit)) for digit in range(6)]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model.model.embed_tokens.weight.mul_(10)
+        for projection in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            getattr(model.model.layers[0].self_attn, projection).weight.mul_(10)
+        model.model.embed_tokens.weight[:, 0] = 1.0
+        for writer in (model.model.layers[0].self_attn.o_proj, model.model.layers[0].mlp.down_proj):
+            writer.weight[0] = 0.0
+        head = torch.zeros_like(model.model.embed_tokens.weight)
+        head[digits] = torch.randn(6, head.shape[1]) * 0.8
+        head[digits, 0] = 20.0
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(head)
+    model.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base checkpoint: no chat template, a context of 1,024 tokens."""
@@ -95,3 +128,9 @@ def chat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant] "
     )
     return build_checkpoint(tmp_path_factory.mktemp("chat"), template=template)
+
+
+@pytest.fixture(scope="session")
+def judge_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A judge that always gives some rating."""
+    return build_judge(tmp_path_factory.mktemp("judge"))

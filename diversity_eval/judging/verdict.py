@@ -126,7 +126,7 @@ def verdict_from_probabilities(
         reply=reply,
         expected_rating=math.fsum((lowest + index) * p for index, p in enumerate(scaled)),
         entropy=math.fsum(-p * math.log(p) for p in scaled if p > 0),
-        scale_mass=mass,
+        scale_mass=min(mass, 1.0),  # float32 sums can be a little above
         probabilities=scaled,
     )
 

@@ -74,14 +74,16 @@ def test_the_literal_command_in_process(
 
 
 @contextmanager
-def vllm_serve(vllm_bin: Path, checkpoint: Path, data: Path, log: Path) -> Iterator[str]:
+def vllm_serve(
+    vllm_bin: Path, checkpoint: Path, data: Path, log: Path, *, context: int = 1024
+) -> Iterator[str]:
     """A real `vllm serve` on a free port, up when the block begins."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
         str(vllm_bin / "vllm"), "serve", str(checkpoint), "--served-model-name", "tiny",
-        "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-model-len", "1024",
+        "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-model-len", str(context),
     ]  # fmt: skip
     with log.open("w", encoding="utf-8") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment(data))

@@ -167,8 +167,10 @@ def test_line_ends_do_not_change_a_rubric(tmp_path: Path) -> None:
     assert load_rubric(one).digest == digest
 
 
-@pytest.mark.parametrize("missing", ["no-such", "storry", "", ".", "rubrics/none.jinja", "~nobody-here/x.jinja",
-                                     "x" * 5_000, "a\x00b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "missing",
+    ["no-such", "storry", "", ".", "rubrics/none.jinja", "~nobody-here/x.jinja", "x" * 5_000, "a\x00b"],
+)
 def test_a_missing_rubric_names_the_shipped_ones(tmp_path: Path, missing: str) -> None:
     with pytest.raises(DiversityEvalError, match=r"instruction.*story.*path of a Jinja file"):
         load_rubric(missing, tmp_path)

@@ -52,10 +52,10 @@ def test_csv_gives_back_the_texts(folder: Path, rows: list[tuple[str, str]], bom
 
 def test_csv_with_blank_lines_and_fields_longer_than_python_s_default(folder: Path) -> None:
     path = folder / "long.csv"
-    before = csv.field_size_limit()
+    csv.field_size_limit(131_072)
     path.write_text(f"\nprompt,response\n\np,{'x' * 200_000}\n\n\n", encoding="utf-8")
     assert read_csv(path) == [("line 4", {"prompt": "p", "response": "x" * 200_000})]
-    assert csv.field_size_limit() == before
+    assert csv.field_size_limit() == 131_072
 
 
 @given(st.lists(st.tuples(UTF_8_TEXT, st.lists(UTF_8_TEXT)), max_size=5))

@@ -119,11 +119,22 @@ def test_raw_responses_are_cut_at_the_run_s_own_ends(tmp_path: Path) -> None:
     assert prompt.responses == ("a",)
 
 
-def test_without_results_a_whole_filtered_list_is_one_of_ours_and_not_cleaned_again(tmp_path: Path) -> None:
-    cleaned = row(resps=[["x<|response|>a<|response|>b"], ["c"]], filtered_resps=[["a<|response|>b"], ["c"]])
-    cleaned["arguments"]["gen_args_1"] = cleaned["arguments"]["gen_args_0"]
-    (prompt,) = only(write(tmp_path, cleaned)).prompts
+# What a task of ours logs: cleaned with what it knew of the checkpoint, here an end marker.
+CLEANED = {"resps": [["x<|response|>a<|response|>b</s>", "c"]], "filtered_resps": [["a<|response|>b", "c"]]}
+
+
+def test_without_results_a_whole_filtered_list_is_one_of_ours_and_taken_as_it_is(tmp_path: Path) -> None:
+    (prompt,) = only(write(tmp_path, row(**CLEANED))).prompts
     assert prompt.responses == ("a<|response|>b", "c")
+
+
+@pytest.mark.parametrize(("ours", "expected"), [(True, "a<|response|>b"), (False, "a<|response|>b</s>")])
+def test_with_results_the_record_tells_whose_it_is(tmp_path: Path, ours: bool, expected: str) -> None:
+    config = {"metadata": {"diversity_eval": {"kind": "story"}}} if ours else {}
+    results = json.dumps({"results": {"t": {}}, "configs": {"t": config}})
+    (tmp_path / "results_2026-01-02T03-04-05.678901.json").write_text(results, encoding="utf-8")
+    (prompt,) = only(write(tmp_path, row(**CLEANED))).prompts
+    assert prompt.responses == (expected, "c")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +206,6 @@ def test_a_broken_line_is_one_error_with_file_and_line(
 
 
 def test_a_prompt_field_that_was_named_has_to_be_there(tmp_path: Path) -> None:
-    path = write(tmp_path, row(), row(1, doc={"other": "x"}))
     assert [p.prompt for p in only(write(tmp_path, row(), row(1)), prompt_field="question").prompts] == [
         "q0",
         "q1",
@@ -205,6 +215,8 @@ def test_a_prompt_field_that_was_named_has_to_be_there(tmp_path: Path) -> None:
         DiversityEvalError, match=r"line 2: no field 'question' in the document; it has 'other'"
     ):
         read_logs([path], prompt_field="question")
+    with pytest.raises(DiversityEvalError, match="line 1: no field 'answer'"):
+        read_logs([path], prompt_field="answer")
 
 
 def test_results_that_cannot_be_read_are_an_error_not_an_absence(tmp_path: Path) -> None:

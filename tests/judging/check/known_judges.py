@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,54 @@ from diversity_eval.judging.check import Case
 from diversity_eval.judging.config import JudgeConfig, load_judge
 from diversity_eval.judging.verdict import Verdict, verdict_from_probabilities
 
-RUBRIC = "Grade from {{ lowest }} to {{ highest }}.\n[prompt]\n{{ prompt }}\n[response]\n{{ response }}\n[end]"
+RUBRIC = (
+    "Grade from {{ lowest }} to {{ highest }}.\n[prompt]\n{{ prompt }}\n[response]\n{{ response }}\n[end]"
+)
 _PARTS = re.compile(r"\[prompt]\n(.*)\n\[response]\n(.*?)\n?\[end]", re.DOTALL)
 
-_PEOPLE = ("Mara", "Old Tom", "The twins", "Doctor Lind", "My aunt", "Jonas", "The captain", "Ines", "Piet", "Ada")
-_THINGS = ("a kite", "the blue door", "three eggs", "her lantern", "a stray goat", "the last train", "his violin")
-_PLACES = ("by the canal", "behind the mill", "on the roof", "at the market", "near the old pier", "in the attic")
+_PEOPLE = (
+    "Mara",
+    "Old Tom",
+    "The twins",
+    "Doctor Lind",
+    "My aunt",
+    "Jonas",
+    "The captain",
+    "Ines",
+    "Piet",
+    "Ada",
+)
+_THINGS = (
+    "a kite",
+    "the blue door",
+    "three eggs",
+    "her lantern",
+    "a stray goat",
+    "the last train",
+    "his violin",
+)
+_PLACES = (
+    "by the canal",
+    "behind the mill",
+    "on the roof",
+    "at the market",
+    "near the old pier",
+    "in the attic",
+)
+
+_FOUND = (
+    "One grey morning",
+    "Just as the bells began to ring and the shops were closing,",
+    "It was the youngest child who noticed first that",
+    "Years later, when all hope had gone,",
+)
+_THEN = (
+    "Nobody believed it, so the whole street came running to look.",
+    "There was cake for everyone that evening and not a crumb was left!",
+    "But it was broken beyond repair. They buried it without saying a word to the neighbours.",
+    "A letter lay beside it, written in green ink and signed by a stranger from the north.",
+    "From then on the house felt lighter, as though a window had been opened at last.",
+)
 
 
 def story_cases(count: int, *, human: bool = False) -> list[Case]:
@@ -25,10 +68,8 @@ def story_cases(count: int, *, human: bool = False) -> list[Case]:
     for i in range(count):
         who, what, where = _PEOPLE[i % 10], _THINGS[i % 7], _PLACES[i % 6]
         prompt = f"Story {i}. {who} had been looking for {what} since spring."
-        response = (
-            f"One grey morning number {i} {who.lower()} found {what} {where} under a heap of wet leaves. "
-            f"Nobody believed it, so the whole street came running {where} to see {what} with their own eyes."
-        )
+        found, then = _FOUND[i % 4], _THEN[i % 5]
+        response = f"{found} {what} turned up {where}, number {i} of many. {then}"
         cases.append(Case(f"story/{i}", "story", prompt, response, float(i % 6) if human else None))
     return cases
 
@@ -38,7 +79,8 @@ def judge_config(folder: Path, mode: str = "generate", **changes: Any) -> JudgeC
     (folder / "plain.jinja").write_text(RUBRIC, encoding="utf-8")
     path = folder / "known.yaml"
     path.write_text(
-        f"backend: server\nbase_url: http://127.0.0.1:9/v1\nmodel: known\nmode: {mode}\nrubric: plain.jinja\n",
+        "backend: server\nbase_url: http://127.0.0.1:9/v1\nmodel: known\nrubric: plain.jinja\n"
+        f"mode: {mode}\n",
         encoding="utf-8",
     )
     return load_judge(str(path), changes)
@@ -97,7 +139,7 @@ class Opener:
 
 
 def ideal(cases: Sequence[Case]) -> Callable[[str, str], float]:
-    """Knows the right text: five times the share of a response's word pairs that it has, each as often as there.
+    """Knows the right text: five times the share of a response's word pairs that are in it, as often.
 
     A text that merely ends early keeps all its pairs but the one that a cut word spoils.
     """
@@ -134,4 +176,4 @@ class Moody:
 
 def _word_pairs(text: str) -> Counter[tuple[str, str]]:
     words = text.split()
-    return Counter(zip(words, words[1:], strict=False))
+    return Counter(pairwise(words))

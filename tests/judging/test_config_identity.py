@@ -1,0 +1,217 @@
+"""What tells one judge from another (signatures), and what a results file says about it (records)."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diversity_eval.judging.config import JudgeConfig, load_judge, without_credentials
+from diversity_eval.judging.rubric import load_rubric
+from diversity_eval.metrics.signature import Signature
+
+LOCAL = {"backend": "transformers", "model": "org/judge"}
+SERVER = {"backend": "server", "model": "org/judge", "base_url": "http://127.0.0.1:8000/v1"}
+
+Write = Callable[..., str]
+Load = Callable[..., JudgeConfig]
+
+
+def build_model(folder: Path, weights: bytes = b"w" * 10) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+CHANGES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (LOCAL, {"model": "org/other"}),
+    (LOCAL, {"revision": "0e9f3ce"}),
+    (LOCAL, {"quantization": "nf4"}),
+    (LOCAL, {"mode": "generate"}),
+    (LOCAL, {"scale": [0, 10]}),
+    (LOCAL, {"scale": [1, 5]}),
+    (LOCAL, {"rubric": "story"}),
+    (LOCAL, {"dtype": "float32"}),
+    (LOCAL | {"mode": "generate"}, {"max_tokens": 64}),
+    (SERVER, {"request": {"extra_body": {"a": 1}}}),
+    (SERVER | {"request": {"a": 1}}, {"request": {"a": 2}}),
+]
+LEAVES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (SERVER, {"base_url": "https://elsewhere/v1"}),
+    (SERVER, {"base_url": ["http://a/v1", "http://b/v1"]}),
+    (SERVER, {"base_url": "http://user:password@127.0.0.1:8000/v1"}),
+    (SERVER, {"concurrency": 3}),
+    (SERVER, {"timeout": 3}),
+    (SERVER, {"retries": 3}),
+    (SERVER, {"api_key_env": "OTHER"}),
+    (SERVER, {"request": {}}),
+    (LOCAL, {"backend": "vllm"}),
+    (LOCAL, {"backend": "server", "base_url": "http://a/v1"}),
+    (LOCAL, {"device": "cpu"}),
+    (LOCAL, {"engine": {"tensor_parallel_size": 2}}),
+    (LOCAL, {"max_length": 4096}),
+    (LOCAL, {"max_tokens": 64}),  # `rate` mode writes no reply
+    (LOCAL, {"quantization": "none"}),
+    (LOCAL, {"dtype": "auto"}),
+    (SERVER | {"request": {"a": 1, "b": 2}}, {"request": {"b": 2, "a": 1}}),
+]
+
+
+@pytest.mark.parametrize(("base", "change"), CHANGES_THE_SIGNATURE)
+def test_what_a_rating_depends_on_changes_the_signature(
+    load: Load, base: dict[str, Any], change: dict[str, Any]
+) -> None:
+    assert load(base, **change).signature("instruction") != load(base).signature("instruction")
+
+
+@pytest.mark.parametrize(("base", "change"), LEAVES_THE_SIGNATURE)
+def test_where_and_how_the_judge_runs_does_not(
+    load: Load, base: dict[str, Any], change: dict[str, Any]
+) -> None:
+    assert load(base, **change).signature("instruction") == load(base).signature("instruction")
+
+
+def test_the_place_and_name_of_the_yaml_do_not_matter(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signatures = {load_judge(write(LOCAL)).signature("story")}
+    signatures.add(load_judge(write(LOCAL, "other.yaml", tmp_path / "folder")).signature("story"))
+    monkeypatch.chdir(tmp_path / "folder")
+    signatures.add(load_judge("other.yaml").signature("story"))
+    assert len(signatures) == 1
+
+
+def test_the_fields_of_a_signature(load: Load) -> None:
+    config = load(LOCAL, revision="abc", quantization="nf4", mode="generate", max_tokens=16)
+    assert config.signature_fields("story") == {
+        "judge": "org/judge",
+        "judge_revision": "abc",
+        "judge_quantization": "nf4",
+        "judge_mode": "generate",
+        "judge_max_tokens": "16",
+        "rubric": load_rubric("story").label,
+        "scale": "0-5",
+    }
+    assert load(LOCAL).signature_fields("story")["judge_revision"] == "unstated"
+    assert Signature.parse(config.signature("story")).metric == "judge"
+
+
+def test_a_nested_request_may_have_any_keys(load: Load) -> None:
+    assert load(SERVER, request={"extra_body": {1: "a", "b": 2}}).signature("story")
+
+
+# Local checkpoints
+
+
+def test_a_local_checkpoint_is_known_by_name_and_content(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build_model(tmp_path / "one" / "tiny")
+    same = build_model(tmp_path / "two" / "tiny")
+    other = build_model(tmp_path / "three" / "tiny", weights=b"w" * 9 + b"x")
+    fields = [load(LOCAL, model=str(model)).signature_fields("story") for model in (first, same, other)]
+    assert fields[0] == fields[1]
+    assert fields[0]["judge"] == "tiny"
+    assert fields[0]["judge_revision"].startswith("local-")
+    assert fields[2]["judge"] == "tiny"
+    assert fields[2]["judge_revision"] != fields[0]["judge_revision"]
+    assert load(LOCAL, model=f"{first}/").signature_fields("story") == fields[0]
+    monkeypatch.chdir(first)
+    assert load(LOCAL, model=".").signature_fields("story") == fields[0]
+    stated = load(LOCAL, model=str(first), revision="r1").signature_fields("story")
+    assert stated["judge_revision"] == "r1"
+
+
+def test_the_digest_sees_both_ends_and_the_length_of_large_files(load: Load, tmp_path: Path) -> None:
+    size = (2 << 20) + 1000
+    plain = bytes(size)
+    digests = set()
+    for index, weights in enumerate((
+        plain,
+        b"x" + plain[1:],
+        plain[:-1] + b"x",
+        plain[:1_050_000] + b"x" + plain[1_050_001:],
+        plain + b"\0",
+        plain[: 2 << 20],
+    )):  # fmt: skip
+        model = build_model(tmp_path / str(index) / "tiny", weights=weights)
+        digests.add(load(LOCAL, model=str(model)).signature_fields("story")["judge_revision"])
+    # All differ but the one that was changed in its middle: that is the price of not reading 140 GB.
+    assert len(digests) >= 5
+
+
+def test_only_what_makes_the_model_counts(load: Load, tmp_path: Path) -> None:
+    model = build_model(tmp_path / "tiny")
+    before = load(LOCAL, model=str(model)).signature("story")
+    (model / "README.md").write_text("about")
+    (model / "logs").mkdir()
+    (model / "logs" / "x.json").write_text("{}")
+    os.utime(model / "config.json", (0, 0))
+    assert load(LOCAL, model=str(model)).signature("story") == before
+    (model / "chat_template.jinja").write_text("{{ messages }}")
+    assert load(LOCAL, model=str(model)).signature("story") != before
+
+
+def test_a_checkpoint_beside_the_yaml_is_found_from_anywhere(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_model(tmp_path / "judges" / "tiny")
+    path = write({**LOCAL, "model": "tiny"}, folder=tmp_path / "judges")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert Path(load_judge(path).model) == model
+    # Not a checkpoint: a Hub id of that name.
+    (model / "config.json").unlink()
+    assert load_judge(path).model == "tiny"
+
+
+# Records
+
+
+def test_the_record_holds_no_secret(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-1")
+    config = load(
+        SERVER,
+        base_url=["https://user:secret-2@host:8443/v1?key=secret-3#secret-4", "http://10.0.0.1/v1"],
+        request={"extra_headers": {"Authorization": "Bearer secret-5"}, "seed": 7},
+        api_key_env="OPENAI_API_KEY",
+    )
+    record = config.record()
+    text = json.dumps(record)
+    assert "secret" not in text
+    assert record["base_url"] == ["https://host:8443/v1", "http://10.0.0.1/v1"]
+    assert record["request"] == ["extra_headers", "seed"]
+    assert record["api_key_env"] == "OPENAI_API_KEY"
+    assert record["rubric"] == {kind: load_rubric(kind).label for kind in ("story", "instruction")}
+    assert (record["name"], record["backend"], record["model"]) == ("own", "server", "org/judge")
+    assert "secret" not in config.signature("story")
+
+
+def test_the_record_leaves_out_what_is_not_set(load: Load) -> None:
+    record = load(LOCAL).record()
+    assert not {"revision", "base_url", "request", "engine", "tokenizer", "max_length"} & set(record)
+    assert record["scale"] == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://host/v1", "http://host/v1"),
+        ("http://host:80/v1", "http://host:80/v1"),
+        ("https://me:pass@host:1/v1", "https://host:1/v1"),
+        ("https://token@host/v1", "https://host/v1"),
+        ("https://a:b@c@host/v1", "https://host/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://u:p@[::1]/v1", "http://[::1]/v1"),
+        ("http://host/v1?api-key=x", "http://host/v1"),
+        ("http://host/v1#x", "http://host/v1"),
+        ("http://u:p@host:notaport/v1", "(an address that cannot be read)"),
+        ("http://u:p@[bad/v1", "(an address that cannot be read)"),
+    ],
+)
+def test_an_address_is_shown_without_credentials(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
