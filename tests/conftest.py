@@ -86,7 +86,8 @@ def build_judge(folder: Path) -> Path:
 
     template = (
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content | trim }}"
-        "{% if not loop.last %}\n{% endif %}{% endfor %}{% if add_generation_prompt %}\n[assistant] {% endif %}"
+        "{% if not loop.last %}\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}\n[assistant] {% endif %}"
     )
     build_checkpoint(folder, context=8192, template=template)
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -1,27 +1,31 @@
 """Judges as data: `judges/NAME.yaml`, checked before anything is loaded."""
 
 import difflib
-import hashlib
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode
+from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
 from diversity_eval.judging.rubric import Rubric, existing_file, load_rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
 
 __all__ = ["BackendName", "JudgeConfig", "Mode", "load_judge", "shipped_judges"]
 
-BackendName = Literal["transformers", "vllm", "server"]
-Mode = Literal["generate", "rate"]
-Api = Literal["chat", "completions"]
-
 _DEFAULT_RUBRICS = {"story": "story", "instruction": "instruction"}
+_NOT_SHOWN = ("rubrics", "request", "engine")  # the last two may hold a token
 _ALIASES = {"quantisation": "quantization"}
-_WIDEST_SCALE = 100
+# Arguments of vLLM's engine that say where and how fast, not what is computed.
+_ENGINE_PLACEMENT = frozenset(
+    {
+        "gpu_memory_utilization", "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size",
+        "enforce_eager", "max_num_seqs", "max_num_batched_tokens", "swap_space", "cpu_offload_gb",
+        "download_dir", "disable_log_stats", "distributed_executor_backend", "kv_cache_memory_bytes",
+        "hf_token", "seed",
+    }
+)  # fmt: skip
 _CONCURRENCY: Mapping[str, int] = {"transformers": 16, "vllm": 256, "server": 32}
 
 
@@ -96,9 +100,10 @@ class JudgeConfig:
 
     def signature_fields(self, kind: str) -> dict[str, str]:
         """What a rating depends on, for signatures. Not in it: where and how the judge is run."""
+        served = self.backend == "server"  # then `model` is a name of the server's, whatever lies here
         fields_ = {
-            "judge": _model_label(self.model),
-            "judge_revision": self.revision or _local_revision(self.model) or "unstated",
+            "judge": self.model if served else model_label(self.model),
+            "judge_revision": self.revision or (None if served else local_revision(self.model)) or "unstated",
             "judge_quantization": self.quantization,
             "judge_mode": self.mode,
             "rubric": self.rubric(kind).label,
@@ -108,8 +113,14 @@ class JudgeConfig:
             fields_["judge_max_tokens"] = str(self.max_tokens)
         if self.dtype != "auto":
             fields_["judge_dtype"] = self.dtype
+        if served and self.api != "chat":
+            fields_["judge_api"] = self.api
+        if self.tokenizer is not None:
+            fields_["judge_tokenizer"] = model_label(self.tokenizer)
         if self.request:
-            fields_["judge_request"] = _digest(self.request)
+            fields_["judge_request"] = digest_of(self.request)
+        if changing := {key: value for key, value in self.engine.items() if key not in _ENGINE_PLACEMENT}:
+            fields_["judge_engine"] = digest_of(changing)
         return fields_
 
     def signature(self, kind: str) -> str:
@@ -118,10 +129,11 @@ class JudgeConfig:
 
     def record(self) -> dict[str, Any]:
         """The configuration for a results file, with no secret in it."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("rubrics", "request")}
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_SHOWN}
         shown["rubric"] = {kind: rubric.label for kind, rubric in self.rubrics.items()}
         shown["base_url"] = [without_credentials(url) for url in self.base_url]
         shown["request"] = sorted(self.request)
+        shown["engine"] = sorted(self.engine)
         return {key: value for key, value in shown.items() if value not in (None, (), [], {})}
 
 
@@ -210,7 +222,7 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
             raise DiversityEvalError(f"{where}: `{key}` is missing")
     values = {
         key: reader(where, key, settings[key])
-        for key, reader in _READERS.items()
+        for key, reader in READERS.items()
         if settings.get(key) is not None
     }
     values.setdefault("concurrency", _CONCURRENCY[values["backend"]])
@@ -223,6 +235,8 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
         )
     if config.backend != "server" and config.base_url:
         raise DiversityEvalError(f"{where}: `base_url` belongs to the backend `server`, not {config.backend}")
+    if config.backend == "server":
+        return config
     return replace(config, model=_model_path(config.model, path.parent))
 
 
@@ -245,160 +259,3 @@ def _model_path(model: str, folder: Path) -> str:
     if not Path(model).is_absolute() and not Path(model).exists() and (beside / "config.json").is_file():
         return str(beside)
     return model
-
-
-def _model_label(model: str) -> str:
-    """A Hub id as it is; of a local checkpoint the folder's name, since where it lies says nothing."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
-
-
-def _local_revision(model: str) -> str | None:
-    """A digest of a local checkpoint, so that two of one name differ; None if it is not local.
-
-    Over names, sizes and both ends of its files: reading all of a 70B model would take minutes.
-    """
-    folder = Path(model)
-    if not folder.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".safetensors", ".bin", ".model", ".jinja", ".txt"):
-            size = path.stat().st_size
-            digest.update(f"{path.name}:{size}\n".encode())
-            with path.open("rb") as file:
-                digest.update(file.read(1 << 20))
-                if size > 2 << 20:
-                    file.seek(-(1 << 20), 2)
-                    digest.update(file.read())
-    return f"local-{digest.hexdigest()[:12]}"
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(_sorted(value), default=str).encode()).hexdigest()[:12]
-
-
-def _sorted(value: Any) -> Any:
-    """With the keys of all mappings in order, whatever kinds they are of (in YAML, numbers too)."""
-    if isinstance(value, dict):
-        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
-    return [_sorted(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _text(where: str, key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise DiversityEvalError(f"{where}: `{key}` has to be a text, not {value!r}")
-    return value.strip()
-
-
-def _name(where: str, key: str, value: Any) -> str:
-    # YAML reads a revision or a width in bits that is all digits as a number.
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    return _text(where, key, value)
-
-
-def _variable(where: str, key: str, value: Any) -> str:
-    # Not repeated: what stands here by mistake is the key itself.
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise DiversityEvalError(
-            f"{where}: `{key}` has to be the name of an environment variable, e.g. OPENAI_API_KEY"
-        )
-    return value
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
-    def read(where: str, key: str, value: Any) -> str:
-        if value not in choices:
-            raise DiversityEvalError(f"{where}: `{key}` is {value!r}; expected one of {', '.join(choices)}")
-        return str(value)
-
-    return read
-
-
-def _whole(lowest: int) -> Callable[[str, str, Any], int]:
-    def read(where: str, key: str, value: Any) -> int:
-        if isinstance(value, str) and value.strip().isdecimal():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise DiversityEvalError(
-                f"{where}: `{key}` has to be a whole number from {lowest}, not {value!r}"
-            )
-        return value
-
-    return read
-
-
-def _seconds(where: str, key: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = -1.0
-    if isinstance(value, bool) or not 0 < number < float("inf"):
-        raise DiversityEvalError(f"{where}: `{key}` has to be a number of seconds above 0, not {value!r}")
-    return number
-
-
-def _scale(where: str, key: str, value: Any) -> tuple[int, int]:
-    if (
-        not isinstance(value, list | tuple)
-        or len(value) != 2
-        or any(isinstance(end, bool) or not isinstance(end, int) for end in value)
-        or not 0 <= value[0] < value[1] <= _WIDEST_SCALE
-    ):
-        raise DiversityEvalError(
-            f"{where}: `{key}` has to be two whole numbers, lowest and highest, from 0 to {_WIDEST_SCALE}, "
-            f"e.g. [0, 5], not {value!r}"
-        )
-    return value[0], value[1]
-
-
-def _urls(where: str, key: str, value: Any) -> tuple[str, ...]:
-    urls = [value] if isinstance(value, str) else value
-    if not isinstance(urls, list) or not urls:
-        raise DiversityEvalError(f"{where}: `{key}` has to be an address or a list of addresses")
-    for url in urls:
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _has_host(url):
-            raise DiversityEvalError(
-                f"{where}: `{key}`: expected addresses that begin with http:// or https://, e.g. "
-                "http://127.0.0.1:8000/v1"
-            )
-    return tuple(url.rstrip("/") for url in urls)
-
-
-def _has_host(url: str) -> bool:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _mapping(where: str, key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DiversityEvalError(f"{where}: `{key}` has to be a mapping, not {value!r}")
-    return {str(name): entry for name, entry in value.items()}
-
-
-_READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
-    "backend": _one_of(get_args(BackendName)),
-    "model": _text,
-    "mode": _one_of(get_args(Mode)),
-    "revision": _name,
-    "quantization": _name,
-    "scale": _scale,
-    "max_tokens": _whole(1),
-    "concurrency": _whole(1),
-    "max_length": _whole(1),
-    "dtype": _text,
-    "device": _text,
-    "tokenizer": _text,
-    "base_url": _urls,
-    "api": _one_of(get_args(Api)),
-    "api_key_env": _variable,
-    "timeout": _seconds,
-    "retries": _whole(1),
-    "request": _mapping,
-    "engine": _mapping,
-}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from diversity_eval.judging.rubric import load_rubric
 from tests.integration.test_vllm import environment, vllm_bin, vllm_serve
 from tests.judging.backends.conftest import TEXTS
 
@@ -28,7 +29,7 @@ def score(command: list[str], folder: Path, settings: dict[str, Any], data: Path
     source = folder / "responses.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     finished = subprocess.run(
-        [*command, "score", str(source), "--judge", str(judge), "-o", str(folder / "out"), "--embeddings", "none"],
+        [*command, "score", str(source), "--judge", str(judge), "-o", "out", "--embeddings", "none"],
         cwd=folder, env=environment(data), capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert "Traceback" not in finished.stderr or finished.returncode == 0, finished.stderr[-3000:]
@@ -42,6 +43,29 @@ def here() -> list[str]:
 
 def expected(rows: list[dict[str, Any]]) -> list[float]:
     return [value for row in rows for value in row["expected_ratings"]]
+
+
+def read_on(checkpoint: Path, row: dict[str, Any]) -> list[float]:
+    """Mean ratings from `Total rating:` on: a digit comes at once, or after a space if that is likeliest."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    rubric = load_rubric("instruction")
+    digits = [tokenizer.convert_tokens_to_ids(str(digit)) for digit in range(6)]
+    means = []
+    for response in row["responses"]:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": rubric.render(row["prompt"], response, lowest=0, highest=5)}],
+            tokenize=False, add_generation_prompt=True,
+        )  # fmt: skip
+        ids = tokenizer(f"{text.rstrip()} Total rating:", add_special_tokens=False).input_ids
+        with torch.inference_mode():
+            p = model(torch.tensor([ids])).logits[0, -1].double().softmax(-1)
+        assert int(p.argmax()) in digits  # this judge writes no space first
+        means.append(float((p[digits] / p[digits].sum() * torch.arange(6)).sum()))
+    return means
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +119,8 @@ def test_served(
         }.items():
             (tmp_path / name).mkdir()
             settings = {
-                "backend": "server", "model": "tiny", "mode": "rate", "base_url": url.removesuffix("/completions"),
-                **more,
+                "backend": "server", "model": "tiny", "mode": "rate",
+                "base_url": url.removesuffix("/completions"), **more,
             }  # fmt: skip
             rows = score(here(), tmp_path / name, settings, data_folder)
             if name == "generate":
@@ -104,7 +128,8 @@ def test_served(
                 assert all(entry["reply"].strip() for row in rows for entry in row["unscored"])
                 continue
             assert all(row["unscored"] == [] for row in rows)
-            # The server reads on from "Total rating:", the reference from the space behind it.
-            assert len(expected(rows)) == len(reference)
             values[name] = expected(rows)
-    assert values["chat"] == pytest.approx(values["completions"], abs=2e-3)
+    by_hand = [value for row in ROWS for value in read_on(judge_checkpoint, row)]
+    assert len(by_hand) == len(reference)
+    assert values["chat"] == pytest.approx(by_hand, abs=2e-3)
+    assert values["completions"] == pytest.approx(by_hand, abs=2e-3)

@@ -38,6 +38,9 @@ CHANGES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (LOCAL | {"mode": "generate"}, {"max_tokens": 64}),
     (SERVER, {"request": {"extra_body": {"a": 1}}}),
     (SERVER | {"request": {"a": 1}}, {"request": {"a": 2}}),
+    (SERVER, {"api": "completions"}),
+    (SERVER | {"api": "completions"}, {"tokenizer": "org/judge"}),
+    (LOCAL | {"backend": "vllm"}, {"engine": {"hf_overrides": {"rope_theta": 1e4}}}),
 ]
 LEAVES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (SERVER, {"base_url": "https://elsewhere/v1"}),
@@ -52,6 +55,7 @@ LEAVES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (LOCAL, {"backend": "server", "base_url": "http://a/v1"}),
     (LOCAL, {"device": "cpu"}),
     (LOCAL, {"engine": {"tensor_parallel_size": 2}}),
+    (LOCAL, {"engine": {"gpu_memory_utilization": 0.5, "enforce_eager": True}}),
     (LOCAL, {"max_length": 4096}),
     (LOCAL, {"max_tokens": 64}),  # `rate` mode writes no reply
     (LOCAL, {"quantization": "none"}),
@@ -215,3 +219,19 @@ def test_the_record_leaves_out_what_is_not_set(load: Load) -> None:
 )
 def test_an_address_is_shown_without_credentials(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
+
+
+def test_a_folder_that_happens_to_be_called_like_a_served_model_is_not_that_model(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load(SERVER).signature("story")
+    build_model(tmp_path / "org" / "judge")
+    monkeypatch.chdir(tmp_path)
+    assert load(SERVER).signature("story") == before
+    assert load(SERVER).model == "org/judge"
+
+
+def test_no_value_of_engine_or_request_is_in_the_record(load: Load) -> None:
+    config = load(LOCAL, backend="vllm", engine={"hf_token": "hf_secret"}, request={"key": "sk-secret"})
+    assert "secret" not in json.dumps(config.record())
+    assert "secret" not in config.signature("story")

@@ -120,7 +120,10 @@ def test_raw_responses_are_cut_at_the_run_s_own_ends(tmp_path: Path) -> None:
 
 
 # What a task of ours logs: cleaned with what it knew of the checkpoint, here an end marker.
-CLEANED = {"resps": [["x<|response|>a<|response|>b</s>", "c"]], "filtered_resps": [["a<|response|>b", "c"]]}
+CLEANED: dict[str, Any] = {
+    "resps": [["x<|response|>a<|response|>b</s>", "c"]],
+    "filtered_resps": [["a<|response|>b", "c"]],
+}
 
 
 def test_without_results_a_whole_filtered_list_is_one_of_ours_and_taken_as_it_is(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,24 @@ def test_scoring_without_a_judge_takes_quality_away(tmp_path: Path) -> None:
     assert "quality" not in json.dumps(json.loads(text)["higher_is_better"])
     assert record_of(task)["scored"]["before"]["scored"]["judge"]["model"] == "fake-judge"
     assert record_of(judged)["signatures"]["self_bleu"] == record_of(task)["signatures"]["self_bleu"]
+
+
+def test_the_judge_of_the_run_itself_is_kept_as_what_was_before(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "logged"
+    shutil.copytree(own_run(checkpoint), folder)
+    (file,) = folder.glob("results_*.json")
+    results = json.loads(file.read_text(encoding="utf-8"))
+    record = results["configs"]["own_instruct"]["metadata"]["diversity_eval"]
+    record["judge"] = {"model": "earlier"}
+    quality = Signature(
+        "quality", {**Signature.parse(record["signatures"]["mean_words"]).as_dict(), "judge": "e"}
+    )
+    record["signatures"]["quality"] = str(quality)
+    file.write_text(json.dumps(results), encoding="utf-8")
+    (task,) = score(folder, tmp_path / "out")
+    assert "judge" not in record_of(task)
+    assert record_of(task)["scored"]["before"] == {"judge": {"model": "earlier"}}
+    assert "judge:e" not in json.dumps(record_of(task)["signatures"])
 
 
 def test_single_responses_need_a_judge_and_get_quality_only(tmp_path: Path) -> None:

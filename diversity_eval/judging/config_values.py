@@ -1,0 +1,136 @@
+"""The values in a judge's YAML: what each key takes, and the one line that says what is wrong."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
+
+from diversity_eval.errors import DiversityEvalError
+
+__all__ = ["READERS", "Api", "BackendName", "Mode"]
+
+BackendName = Literal["transformers", "vllm", "server"]
+Mode = Literal["generate", "rate"]
+Api = Literal["chat", "completions"]
+
+_WIDEST_SCALE = 100
+
+
+def _text(where: str, key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise DiversityEvalError(f"{where}: `{key}` has to be a text, not {value!r}")
+    return value.strip()
+
+
+def _name(where: str, key: str, value: Any) -> str:
+    # YAML reads a revision or a width in bits that is all digits as a number.
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return _text(where, key, value)
+
+
+def _variable(where: str, key: str, value: Any) -> str:
+    # Not repeated: what stands here by mistake is the key itself.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise DiversityEvalError(
+            f"{where}: `{key}` has to be the name of an environment variable, e.g. OPENAI_API_KEY"
+        )
+    return value
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
+    def read(where: str, key: str, value: Any) -> str:
+        if value not in choices:
+            raise DiversityEvalError(f"{where}: `{key}` is {value!r}; expected one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def _whole(lowest: int) -> Callable[[str, str, Any], int]:
+    def read(where: str, key: str, value: Any) -> int:
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise DiversityEvalError(
+                f"{where}: `{key}` has to be a whole number from {lowest}, not {value!r}"
+            )
+        return value
+
+    return read
+
+
+def _seconds(where: str, key: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if isinstance(value, bool) or not 0 < number < float("inf"):
+        raise DiversityEvalError(f"{where}: `{key}` has to be a number of seconds above 0, not {value!r}")
+    return number
+
+
+def _scale(where: str, key: str, value: Any) -> tuple[int, int]:
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 2
+        or any(isinstance(end, bool) or not isinstance(end, int) for end in value)
+        or not 0 <= value[0] < value[1] <= _WIDEST_SCALE
+    ):
+        raise DiversityEvalError(
+            f"{where}: `{key}` has to be two whole numbers, lowest and highest, from 0 to {_WIDEST_SCALE}, "
+            f"e.g. [0, 5], not {value!r}"
+        )
+    return value[0], value[1]
+
+
+def _urls(where: str, key: str, value: Any) -> tuple[str, ...]:
+    urls = [value] if isinstance(value, str) else value
+    if not isinstance(urls, list) or not urls:
+        raise DiversityEvalError(f"{where}: `{key}` has to be an address or a list of addresses")
+    for url in urls:
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not _has_host(url):
+            raise DiversityEvalError(
+                f"{where}: `{key}`: expected addresses that begin with http:// or https://, e.g. "
+                "http://127.0.0.1:8000/v1"
+            )
+    return tuple(url.rstrip("/") for url in urls)
+
+
+def _has_host(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _mapping(where: str, key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DiversityEvalError(f"{where}: `{key}` has to be a mapping, not {value!r}")
+    return {str(name): entry for name, entry in value.items()}
+
+
+READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
+    "backend": _one_of(get_args(BackendName)),
+    "model": _text,
+    "mode": _one_of(get_args(Mode)),
+    "revision": _name,
+    "quantization": _name,
+    "scale": _scale,
+    "max_tokens": _whole(1),
+    "concurrency": _whole(1),
+    "max_length": _whole(1),
+    "dtype": _text,
+    "device": _text,
+    "tokenizer": _text,
+    "base_url": _urls,
+    "api": _one_of(get_args(Api)),
+    "api_key_env": _variable,
+    "timeout": _seconds,
+    "retries": _whole(1),
+    "request": _mapping,
+    "engine": _mapping,
+}
+"""By key: a function of the judge's name, the key and the value, for the value in the form that is kept."""
