@@ -32,8 +32,11 @@ _MODEL_EXTRAS = {"hf": "hf", "vllm": "vllm"}
 @click.option(
     "--extra", "extras", multiple=True, type=click.Choice(sorted(_EXTRAS)), help="An extra you need."
 )
+@click.option("--judge", help="The judge you want to use: a name or a YAML file; a server is asked once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: str | None, tasks: str | None, extras: tuple[str, ...], as_json: bool) -> None:
+def doctor(
+    model: str | None, tasks: str | None, extras: tuple[str, ...], judge: str | None, as_json: bool
+) -> None:
     """Print versions, tasks, data sources and missing extras.
 
     Exits with status 1 if plain lm_eval does not see the tasks, or if something that you ask for with
@@ -80,6 +83,8 @@ def doctor(model: str | None, tasks: str | None, extras: tuple[str, ...], as_jso
             )
     if model is not None and (unknown := _unknown_model(model)):
         problems.append(unknown)
+    if judge is not None:
+        problems += _judge_problems(judge, missing)
     if as_json:
         report = {
             "python": platform.python_version(),
@@ -96,6 +101,29 @@ def doctor(model: str | None, tasks: str | None, extras: tuple[str, ...], as_jso
         _print(versions, seen.tasks, seen.groups, str(seen.folder), data, missing, problems)
     if problems:
         raise SystemExit(1)
+
+
+def _judge_problems(name: str, missing: dict[str, list[str]]) -> list[str]:
+    """What keeps a judge from working here, found without loading a model."""
+    from diversity_eval.judging.backends import open_backend
+    from diversity_eval.judging.config import load_judge
+
+    try:
+        judge = load_judge(name)
+        if judge.backend == "server":
+            open_backend(judge).close()
+            return []
+        extra = "vllm" if judge.backend == "vllm" else "judge" if judge.quantization == "nf4" else "hf"
+        if missing[extra]:
+            return [
+                f"judge {name}: {', '.join(missing[extra])} missing; pip install 'diversity-eval[{extra}]'"
+            ]
+        from diversity_eval.judging.backends.loading import check_room, chosen_device
+
+        check_room(judge, chosen_device(judge))
+    except DiversityEvalError as error:
+        return [str(error)]
+    return []
 
 
 def _version(name: str) -> str | None:

@@ -23,10 +23,7 @@ _STORE = "verdicts.sqlite"
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-@click.command(
-    epilog="Example: diversity-eval score results/ --judge llama-3.1-70b-server "
-    "--judge-set base_url=http://127.0.0.1:8000/v1 -o scored"
-)
+@click.command(epilog="Example: diversity-eval score results/ --judge llama-3.1-70b-server -o scored")
 @click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path),

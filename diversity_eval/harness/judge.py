@@ -14,11 +14,9 @@ from diversity_eval.harness.options import TaskOptions
 from diversity_eval.judging.config import load_judge
 from diversity_eval.judging.rater import Rater
 from diversity_eval.judging.store import VerdictStore
+from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
-__all__ = ["LARGEST_UNSCORED_SHARE", "open_rater", "report_unscored"]
-
-LARGEST_UNSCORED_SHARE = 0.05
-"""Above this share of unscored responses a command ends with a status other than 0."""
+__all__ = ["open_rater", "report_unscored"]
 
 _AFTERWARDS = (
     "run without `judge` and with --log_samples, then score afterwards: "

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from diversity_eval.cli.doctor import doctor
+from tests.judging.faulty_judge import FaultyJudge, running
 
 
 def report(*arguments: str) -> tuple[int, dict[str, Any]]:
@@ -28,6 +29,8 @@ def test_what_is_installed_and_where_data_would_come_from(data_folder: Path) -> 
     [
         (("--tasks", "short_storys"), "short_storys"),
         (("--model", "hff"), "hff"),
+        (("--judge", "small-locl"), "did you mean small-local?"),
+        (("--judge", "llama-3.1-70b-vllm"), "judge llama-3.1-70b-vllm: vllm missing"),
     ],
 )
 def test_what_was_asked_for_and_cannot_work(arguments: tuple[str, ...], message: str) -> None:
@@ -60,3 +63,15 @@ def test_the_readable_form_names_the_same_things(data_folder: Path) -> None:
 def test_a_task_of_lm_eval_s_own_is_no_problem(data_folder: Path) -> None:
     code, found = report("--tasks", "hellaswag,creative")
     assert code == 0, found["problems"]
+
+
+def test_a_judge_that_works_and_servers_that_do_and_do_not(tmp_path: Path, judge_checkpoint: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"backend: transformers\nmodel: {judge_checkpoint}\n", encoding="utf-8")
+    assert report("--judge", str(own))[1]["problems"] == []
+    with running(FaultyJudge()) as server:
+        own.write_text(f"backend: server\nmodel: m\nbase_url: {server.url}\nretries: 1\n", encoding="utf-8")
+        assert report("--judge", str(own))[1]["problems"] == []
+    code, found = report("--judge", str(own))
+    assert code == 1
+    assert "is out of reach" in found["problems"][0]

@@ -75,7 +75,7 @@ def test_the_literal_command_in_process(
 
 @contextmanager
 def vllm_serve(
-    vllm_bin: Path, checkpoint: Path, data: Path, log: Path, *, context: int = 1024
+    vllm_bin: Path, checkpoint: Path, data: Path, log: Path, *, context: int = 1024, dtype: str = "auto"
 ) -> Iterator[str]:
     """A real `vllm serve` on a free port, up when the block begins."""
     with socket.socket() as probe:
@@ -84,6 +84,7 @@ def vllm_serve(
     command = [
         str(vllm_bin / "vllm"), "serve", str(checkpoint), "--served-model-name", "tiny",
         "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-model-len", str(context),
+        "--dtype", dtype,
     ]  # fmt: skip
     with log.open("w", encoding="utf-8") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment(data))

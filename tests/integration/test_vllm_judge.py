@@ -111,7 +111,9 @@ def test_served(
 ) -> None:
     """Chat, with the reply begun for the judge; and bare text, whose beginning the client renders itself."""
     values: dict[str, list[float]] = {}
-    with vllm_serve(vllm_bin, judge_checkpoint, data_folder, tmp_path / "log", context=4096) as url:
+    log = tmp_path / "log"
+    # By itself vLLM runs a float32 checkpoint in 16 bits.
+    with vllm_serve(vllm_bin, judge_checkpoint, data_folder, log, context=4096, dtype="float32") as url:
         for name, more in {
             "chat": {"api": "chat"},
             "completions": {"api": "completions", "tokenizer": str(judge_checkpoint)},

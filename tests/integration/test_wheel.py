@@ -53,6 +53,8 @@ def test_the_wheel_holds_tasks_judges_and_configs(wheel: Path) -> None:
         "lm_eval/tasks/diversity_eval/short_stories/short_stories.yaml",
         "lm_eval/tasks/diversity_eval/_sampling_64_yaml",
         "diversity_eval/judges/README.md",
+        "diversity_eval/judges/llama-3.1-70b-nf4.yaml",
+        "diversity_eval/judges/rubrics/story.jinja",
         "diversity_eval/configs/README.md",
         "diversity_eval/data/sources.yaml",
         "diversity_eval/prompting/chat_template.jinja",
@@ -79,6 +81,35 @@ def test_the_literal_command(environment: Path, checkpoint: Path, data_folder: P
         (samples_file,) = tmp_path.glob(f"*/samples_{task}_*.jsonl")
         samples = [json.loads(line) for line in samples_file.read_text("utf-8").split("\n") if line]
         assert [len(sample["filtered_resps"][0]) for sample in samples] == [10, 10]
+
+
+def test_judges_and_rubrics_are_found_in_the_wheel_and_score_uses_them(
+    environment: Path, judge_checkpoint: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from diversity_eval.judging import load_judge, shipped_judges\n"
+        "import diversity_eval.judging.rubric as r\n"
+        "assert 'site-packages' in str(r.shipped_folder()), r.shipped_folder()\n"
+        "print(*(load_judge(name).signature('story') for name in shipped_judges()), sep='\\n')"
+    )
+    listed = run([environment / "python", "-c", code], tmp_path)
+    assert listed.returncode == 0, listed.stderr[-3000:]
+    assert len(listed.stdout.splitlines()) >= 4
+    assert "judge:meta-llama/Llama-3.1-70B-Instruct" in listed.stdout
+    judge = tmp_path / "own.yaml"
+    judge.write_text(f"backend: transformers\nmodel: {judge_checkpoint}\ndtype: float32\n", encoding="utf-8")
+    rows = [{"id": i, "prompt": f"Question {i}?", "responses": ["a boat", "the old map"]} for i in range(3)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    command = ["score", "rows.jsonl", "--judge", "own.yaml", "--embeddings", "none", "-o", "out", "--json"]
+    finished = run([environment / "diversity-eval", *command], tmp_path)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    (results_file,) = (tmp_path / "out").glob("*/results_*.json")
+    (values,) = json.loads(results_file.read_text(encoding="utf-8"))["results"].values()
+    assert 0 <= values["quality,none"] <= 5
+    assert values["quality_unscored,none"] == 0
+    without = run([environment / "diversity-eval", *command, "--judge-set", "quantization=nf4"], tmp_path)
+    assert without.returncode == 1
+    assert "diversity-eval[judge]" in without.stderr.splitlines()[-1]
 
 
 def test_include_path_from_a_checkout_wins(

@@ -6,7 +6,7 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig
 
-__all__ = ["available_bytes", "check_room", "load_model", "needed_bytes"]
+__all__ = ["available_bytes", "check_room", "chosen_device", "load_model", "needed_bytes"]
 
 _NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
 _ROOM_TO_WORK = 1 << 30  # activations and the cache of keys and values
@@ -27,9 +27,7 @@ def load_model(config: JudgeConfig) -> tuple[Any, Any]:
         raise DiversityEvalError(
             f"judge {config.name} needs torch and transformers ({error}): pip install 'diversity-eval[judge]'"
         ) from None
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(config)
     check_room(config, device)
     arguments: dict[str, Any] = {"revision": config.revision or "main", "trust_remote_code": False}
     model_arguments: dict[str, Any] = {"dtype": _dtype(config), "device_map": {"": device}}
@@ -47,6 +45,13 @@ def load_model(config: JudgeConfig) -> tuple[Any, Any]:
             f"judge {config.name}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
         ) from None
     return model.eval(), tokenizer
+
+
+def chosen_device(config: JudgeConfig) -> str:
+    """The device of the YAML; `auto` is CUDA where there is any, else the CPU."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
 
 
 def check_room(config: JudgeConfig, device: str) -> None:

@@ -40,7 +40,7 @@ class VllmBackend:
             raise DiversityEvalError(
                 f"judge {config.name} needs vLLM ({error}): pip install 'diversity-eval[vllm]'"
             ) from None
-        if not torch.cuda.is_available():
+        if not torch.cuda.is_available():  # on a card the engine itself says if it does not fit
             check_room(config, "cpu")
         self._config = config
         arguments: dict[str, Any] = {

@@ -74,12 +74,9 @@ def one_per_prompt(cases: Sequence[Case], seed: int) -> list[int]:
 def degraded_cases(cases: Sequence[Case], seed: int) -> dict[str, dict[int, str | None]]:
     """Every degradation of one case per prompt, by the case's place; None where it makes no difference."""
     chosen = one_per_prompt(cases, seed)
-    pools: dict[str, list[Case]] = {}
-    for place in chosen:
-        pools.setdefault(cases[place].kind, []).append(cases[place])
+    pool = [cases[place] for place in chosen]
     return {
-        name: {place: degrade(name, cases[place], pools[cases[place].kind], seed) for place in chosen}
-        for name in DEGRADATIONS
+        name: {place: degrade(name, cases[place], pool, seed) for place in chosen} for name in DEGRADATIONS
     }
 
 

@@ -170,8 +170,9 @@ def _histogram(axes: Any, check: Check, result: KindResult) -> None:
     _plain(axes, grid="y")
     axes.set_ylim(0, max(1, *place.histogram) * 1.12)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    missing = f", {place.unscored} unscored" if place.unscored else ""
-    axes.set_title(f"ratings of the {place.responses} originals{missing}", **_TITLE)
+    if place.unscored:
+        axes.set_xlabel(f"{place.unscored} of them unscored", color=_INK, fontsize=9.5)
+    axes.set_title(f"ratings of {place.responses} originals", **_TITLE)
 
 
 def _plain(axes: Any, *, grid: str) -> None:

@@ -112,6 +112,7 @@ class KnownJudge:
         return {"known": True}
 
     def close(self) -> None:
+        assert not self.closed
         self.closed = True
 
     def _verdict(self, decision: float | None) -> Verdict:

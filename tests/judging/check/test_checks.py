@@ -117,6 +117,15 @@ def test_the_second_time_is_another_order_of_the_same_originals(tmp_path: Path) 
     assert judge.closed
 
 
+def test_the_second_ratings_are_put_beside_the_first_of_the_same_case(tmp_path: Path) -> None:
+    def by_number(prompt: str, response: str) -> float:
+        return float(int(prompt.split()[1].rstrip(".")) % 6)
+
+    (result,) = check(tmp_path, by_number).kinds
+    assert result.position.histogram == (2, 2, 2, 2, 2, 2)
+    assert result.repetition.equal.value == 1
+
+
 def test_modes_are_compared_in_their_order_whatever_the_judge_is_set_to(tmp_path: Path) -> None:
     class TwoFaced(Opener):
         def __call__(self, config: JudgeConfig) -> KnownJudge:
@@ -220,6 +229,7 @@ def test_no_cases_and_kinds_without_a_rubric_are_refused_before_the_judge_is_loa
     with pytest.raises(DiversityEvalError, match="no rubric for tasks of the kind 'poem'"):
         run_check(config, [Case("a", "poem", "p", "r")], tmp_path, open_with=opener)
     assert opener.opened == []
+    assert not (tmp_path / "verdicts.sqlite").exists()
 
 
 def test_files_of_a_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

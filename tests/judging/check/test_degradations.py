@@ -1,5 +1,7 @@
 import random
 from collections import Counter
+from collections.abc import MutableSequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,15 @@ def test_shuffled_always_changes_the_order_or_is_none(text: str, seed: int) -> N
     else:
         assert found.split() != text.split()
         assert sorted(found.split()) == sorted(text.split())
+
+
+def test_a_shuffle_that_changes_nothing_is_mended() -> None:
+    class Lazy(random.Random):
+        def shuffle(self, x: MutableSequence[Any]) -> None:
+            pass
+
+    assert shuffled("one two  three four five", Lazy()) == "two three  four five one"
+    assert shuffled("no no no no no", Lazy()) is None
 
 
 def test_half_replaced_by_hand() -> None:
