@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from importlib import metadata as package_metadata
@@ -11,11 +10,8 @@ from typing import Any
 import diversity_eval
 from diversity_eval.harness.options import TaskOptions
 
-__all__ = ["document_selection", "hidden_generation", "run_fields", "run_record", "without_secrets"]
+__all__ = ["document_selection", "hidden_generation", "run_fields", "run_record"]
 
-_SECRET = re.compile(r"(^|_)(key|token|secret|password|header|headers|authorization)$", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
-_NOT_SECRET = {"add_bos_token", "think_end_token", "eos_token", "pad_token"}
 _PACKAGES = ("lm_eval", "transformers", "torch", "vllm", "sacrebleu", "nltk", "datasets")
 
 # Settings of a checkpoint's generation_config that change what is sampled and that the tasks do not set,
@@ -29,15 +25,6 @@ _HIDDEN: Mapping[str, Any] = {
     "renormalize_logits": False, "sequence_bias": None, "stop_strings": None, "suppress_tokens": None,
     "top_h": None, "typical_p": 1.0, "watermarking_config": None,
 }  # fmt: skip
-
-
-def without_secrets(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's metadata without the secrets that model arguments may carry: lm-eval writes it to disk."""
-    return {
-        key: _CREDENTIALS.sub("", value) if isinstance(value, str) else value
-        for key, value in metadata.items()
-        if key in _NOT_SECRET or not _SECRET.search(str(key))
-    }
 
 
 def document_selection(count: int, limit: int | None, samples: list[int] | None) -> str:

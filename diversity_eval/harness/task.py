@@ -30,7 +30,6 @@ from diversity_eval.harness.provenance import (
     hidden_generation,
     run_fields,
     run_record,
-    without_secrets,
 )
 from diversity_eval.harness.sampling import (
     SamplingPlan,
@@ -44,6 +43,7 @@ from diversity_eval.harness.server import accepted_generation
 from diversity_eval.harness.templates import choose_template, render_chat
 from diversity_eval.prompting.cleanup import clean_response
 from diversity_eval.prompting.template import PromptTemplate
+from diversity_eval.redaction import without_secrets
 from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
 
 __all__ = ["MultiSampleTask"]

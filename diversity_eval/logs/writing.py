@@ -14,6 +14,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.logs.logged import LoggedRun
 from diversity_eval.logs.rows import json_line
 from diversity_eval.logs.sample_logs import safe_name
+from diversity_eval.redaction import without_secrets
 
 __all__ = ["NO_MODEL", "TaskResults", "Written", "write_results"]
 
@@ -117,7 +118,7 @@ def _results(
     tasks: Sequence[TaskResults], lines: Mapping[str, list[dict[str, Any]]], model: str, seconds: float
 ) -> dict[str, Any]:
     run = tasks[0].run
-    kept = {key: value for key, value in run.results.items() if key not in _REPLACED}
+    kept = without_secrets({key: value for key, value in run.results.items() if key not in _REPLACED})
     names = [task.run.task for task in tasks]
     return {
         "results": {task.run.task: _named(task) for task in tasks},
