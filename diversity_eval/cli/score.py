@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from diversity_eval.cli.judge_options import command_line, judge_setting
 from diversity_eval.errors import DiversityEvalError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def score(
         if rater is not None:
             rate_runs(runs, rater, retry_unscored=retry_unscored)
         embed = choose_embedding(embeddings, warn)  # type: ignore[arg-type]  # click checked it
-        command = _command_line(click.get_current_context())
+        command = command_line(click.get_current_context())
         for task in score_logs(runs, output, embed=embed, rater=rater, command=command):
             tasks.append(task)
             if not as_json:
@@ -130,23 +130,10 @@ def _judge(
         return None
     from diversity_eval.judging.config import load_judge
 
-    changes = dict(map(_setting, judge_set))
+    changes = dict(map(judge_setting, judge_set))
     if mode is not None:
         changes["mode"] = mode
     return load_judge(judge, changes)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    import yaml
-
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise DiversityEvalError(f"--judge-set {text}: expected KEY=VALUE, e.g. concurrency=32")
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise DiversityEvalError(f"--judge-set {key}: the value is no YAML ({reason}); quote it") from None
 
 
 def _rater(config: JudgeConfig, store: Path) -> OneTimeRater:
@@ -163,38 +150,6 @@ def _make_folder(output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiversityEvalError(f"{output}: the folder cannot be made ({error.strerror})") from None
-
-
-def _command_line(context: click.Context) -> str:
-    """What the user typed, with every option that was given, but without what may be secret."""
-    words = ["diversity-eval", "score"]
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        value: Any = context.params[name]
-        if context.get_parameter_source(name) != click.core.ParameterSource.COMMANDLINE:
-            continue
-        if isinstance(parameter, click.Argument):
-            words += map(str, value)
-        elif parameter.multiple:
-            words += [word for text in value for word in (parameter.opts[0], _without_secret(text))]
-        elif value is True:
-            words.append(parameter.opts[0])
-        else:
-            words += [parameter.opts[0], str(value)]
-    return shlex.join(words)
-
-
-def _without_secret(setting: str) -> str:
-    """For the record: addresses without credentials, and no values of mappings, which may hold keys."""
-    from diversity_eval.judging.config import without_credentials
-
-    key, value = _setting(setting)
-    if isinstance(value, dict):
-        return f"{key}=..."
-    if key == "base_url":
-        urls = value if isinstance(value, list) else [value]
-        return f"{key}={','.join(without_credentials(str(url)) for url in urls)}"
-    return setting
 
 
 def _say_interrupted(rater: OneTimeRater | None) -> None:
