@@ -120,8 +120,9 @@ def cached_seconds(config: JudgeConfig, yaml: Path, folder: Path) -> tuple[float
     assert len(verdicts) == STORED
     rater.close()
     command = [
-        sys.executable, "-c", "from diversity_eval.cli import main; main()", "score", str(source), "--judge", str(yaml), "--verdicts",
-        str(store), "-o", str(folder / "scored"), "--embeddings", "none", "--json",
+        sys.executable, "-c", "from diversity_eval.cli import main; main()", "score", str(source),
+        "--judge", str(yaml), "--verdicts", str(store), "-o", str(folder / "scored"), "--embeddings", "none",
+        "--json",
     ]  # fmt: skip
     whole, finished = timed(lambda: subprocess.run(command, capture_output=True, text=True, check=False))
     if finished.returncode != 0:

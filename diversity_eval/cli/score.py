@@ -72,6 +72,7 @@ def score(
     from diversity_eval.logs.reading import read_logs
     from diversity_eval.scoring.embeddings import choose_embedding
     from diversity_eval.scoring.score_logs import check_runs, rate_runs, score_logs
+    from diversity_eval.scoring.workers import metric_workers
 
     started = time.monotonic()
     warnings: list[str] = []
@@ -89,14 +90,15 @@ def score(
     rater = _rater(config, verdicts or output / _STORE) if config is not None else None
     tasks: list[ScoredTask] = []
     try:
-        if rater is not None:
-            rate_runs(runs, rater, retry_unscored=retry_unscored)
-        embed = choose_embedding(embeddings, warn)  # type: ignore[arg-type]  # click checked it
-        command = command_line(click.get_current_context())
-        for task in score_logs(runs, output, embed=embed, rater=rater, command=command):
-            tasks.append(task)
-            if not as_json:
-                print_task(task)
+        with metric_workers(sum(len(run.prompts) for run in runs)) as measure:
+            if rater is not None:
+                rate_runs(runs, rater, retry_unscored=retry_unscored)
+            embed = choose_embedding(embeddings, warn)  # type: ignore[arg-type]  # click checked it
+            command = command_line(click.get_current_context())
+            for task in score_logs(runs, output, embed=embed, rater=rater, command=command, measure=measure):
+                tasks.append(task)
+                if not as_json:
+                    print_task(task)
         if as_json:
             print_json(tasks, rater, warnings)
         else:

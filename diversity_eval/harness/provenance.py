@@ -9,6 +9,7 @@ from typing import Any
 
 import diversity_eval
 from diversity_eval.harness.options import TaskOptions
+from diversity_eval.versions import versions_of
 
 __all__ = ["document_selection", "hidden_generation", "run_fields", "run_record"]
 
@@ -104,18 +105,8 @@ def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any
         "prompt_lengths_checked": bool(fit is not None and not fit.unchecked),
         "data": asdict(provenance) if is_dataclass(provenance) else str(provenance),  # type: ignore[arg-type]
         "python": platform.python_version(),
-        "packages": _versions(),
+        "packages": versions_of(_PACKAGES),
     }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"diversity_eval": diversity_eval.__version__}
-    for name in _PACKAGES:
-        try:
-            versions[name] = package_metadata.version(name)
-        except package_metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _number(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.untrusted import neutralise
+from diversity_eval.prompting.sandbox import sandboxed, template_variables
 
 __all__ = ["Rubric", "existing_file", "load_rubric", "shipped_folder", "shipped_rubrics"]
 
@@ -26,7 +27,7 @@ class Rubric:
     def __post_init__(self) -> None:
         """Compile the template, once."""
         object.__setattr__(self, "digest", hashlib.sha256(self.source.encode()).hexdigest()[:12])
-        object.__setattr__(self, "_template", _environment().from_string(self.source))
+        object.__setattr__(self, "_template", sandboxed().from_string(self.source))
 
     @property
     def label(self) -> str:
@@ -108,23 +109,8 @@ def existing_file(name: str, folder: Path | None = None) -> Path | None:
         return None
 
 
-def _environment() -> Any:
-    # Sandboxed: a rubric may come from somebody else. Strict: a misspelt name is an error.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined)
-
-
 def _check(source: str, path: Path) -> None:
-    from jinja2 import TemplateSyntaxError, meta
-
-    try:
-        names = meta.find_undeclared_variables(_environment().parse(source))
-    except TemplateSyntaxError as error:
-        raise DiversityEvalError(
-            f"rubric {path}, line {error.lineno}: not valid Jinja: {error.message}"
-        ) from None
+    names = template_variables(source, path, "rubric")
     if "response" not in names:
         raise DiversityEvalError(
             f"rubric {path} does not use {{{{ response }}}}, so every response would get the same rating"

@@ -8,6 +8,7 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.prompting.delimiters import RESPONSE_CLOSE, render_instruct
+from diversity_eval.prompting.sandbox import sandboxed, template_variables
 
 __all__ = ["BUILT_IN_TEMPLATES", "PromptTemplate", "load_prompt_template"]
 
@@ -61,23 +62,8 @@ def load_prompt_template(option: str) -> PromptTemplate:
     return PromptTemplate(label=f"file@{digest}", source=source)
 
 
-def _environment() -> Any:
-    # Sandboxed: a template file may come from somebody else. Strict: a misspelt name is an error.
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-
-
 def _check_source(source: str, path: Path) -> None:
-    from jinja2 import TemplateSyntaxError, meta
-
-    try:
-        names = meta.find_undeclared_variables(_environment().parse(source))
-    except TemplateSyntaxError as error:
-        raise DiversityEvalError(
-            f"prompt template {path}, line {error.lineno}: not valid Jinja: {error.message}"
-        ) from None
+    names = template_variables(source, path, "prompt template")
     if not names & {"instruction", "doc"}:
         raise DiversityEvalError(
             f"prompt template {path} uses neither {{{{ instruction }}}} nor {{{{ doc }}}}, so every document "
@@ -93,7 +79,11 @@ def _render_source(source: str, instruction: str, document: Mapping[str, Any], l
     from jinja2 import TemplateError
 
     try:
-        rendered = _environment().from_string(source).render(instruction=instruction, doc=dict(document))
+        rendered = (
+            sandboxed(keep_trailing_newline=True)
+            .from_string(source)
+            .render(instruction=instruction, doc=dict(document))
+        )
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise DiversityEvalError(f"prompt template {label} fails on a document: {error}") from None
     return str(rendered)

@@ -9,9 +9,10 @@ import numpy as np
 
 from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.verdict import Verdict
-from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER, diversity_metrics
+from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER
 from diversity_eval.metrics.quality import quality_metrics
 from diversity_eval.scoring.reported import COUNTS, UNDEFINED, Reported
+from diversity_eval.scoring.workers import Measure, measure_here
 
 __all__ = ["PromptMetrics", "PromptResponses", "PromptScorer"]
 
@@ -74,6 +75,7 @@ class PromptScorer:
         *,
         kind: str = "instruction",
         retry_unscored: bool = False,
+        measure: Measure = measure_here,
     ) -> None:
         """Say what is measured.
 
@@ -82,7 +84,9 @@ class PromptScorer:
             rater: with it `quality` is among the metrics.
             kind: of the prompts that will be scored; it decides about the rubric.
             retry_unscored: ask the judge again where its earlier answer gave no rating.
+            measure: computes the diversity metrics (`workers.metric_workers`).
         """
+        self._measure = measure
         self._embed = embed
         self.rater = rater
         self._retry_unscored = retry_unscored
@@ -100,8 +104,13 @@ class PromptScorer:
         texts = sorted({text for prompt in compared for text in prompt.responses})
         vectors = dict(zip(texts, self._embed(texts), strict=True)) if self._embed and texts else None
         self._verdicts |= self._rate(todo)
+        diversity = dict(
+            zip(compared, self._measure([_material(prompt, vectors) for prompt in compared]), strict=True)
+        )
+        # One response can only be rated.
+        alone = {name: math.nan for name in self.reported.means if name in HIGHER_IS_BETTER}
         for prompt in todo:
-            values = self._diversity(prompt, vectors)
+            values = dict(diversity.get(prompt, alone))
             if self.rater is not None:
                 values |= self._quality(self._verdicts[prompt])
             self._values[prompt] = values
@@ -142,13 +151,6 @@ class PromptScorer:
         verdicts = iter(self.rater.rate(items, retry_unscored=self._retry_unscored))
         return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
 
-    def _diversity(self, prompt: PromptResponses, vectors: dict[str, Any] | None) -> dict[str, float]:
-        """The diversity metrics; of one response, which can only be rated, nan."""
-        if len(prompt.responses) < 2:
-            return {name: math.nan for name in self.reported.means if name in HIGHER_IS_BETTER}
-        embeddings = np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
-        return diversity_metrics(prompt.responses, embeddings)
-
     def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:
         ratings = [verdict.rating for verdict in verdicts]
         if not self.reported.distribution:
@@ -168,3 +170,9 @@ class PromptScorer:
             if verdict.rating is None
         ]
         return notes
+
+
+def _material(prompt: PromptResponses, vectors: dict[str, Any] | None) -> tuple[tuple[str, ...], Any]:
+    """What the diversity metrics are of: responses, and their embeddings if there are any."""
+    embeddings = np.stack([vectors[text] for text in prompt.responses]) if vectors is not None else None
+    return prompt.responses, embeddings

@@ -4,11 +4,9 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata as package_metadata
 from pathlib import Path
 from typing import Any
 
-import diversity_eval
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends import Backend, open_backend
 from diversity_eval.judging.config import JudgeConfig
@@ -20,6 +18,8 @@ from diversity_eval.logs.writing import TaskResults, Written, write_results
 from diversity_eval.scoring.aggregate import aggregate
 from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
 from diversity_eval.scoring.unscored import Unscored
+from diversity_eval.scoring.workers import Measure, measure_here
+from diversity_eval.versions import versions_of
 
 __all__ = ["OneTimeRater", "ScoredTask", "check_runs", "rate_runs", "score_logs"]
 
@@ -129,6 +129,7 @@ def score_logs(
     embed: Callable[[list[str]], Any] | None = None,
     rater: OneTimeRater | None = None,
     command: str = "",
+    measure: Measure = measure_here,
 ) -> Iterator[ScoredTask]:
     """Score runs, and write each below `output` in lm-eval's layout as soon as it is done.
 
@@ -138,6 +139,7 @@ def score_logs(
         embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
         rater: with it quality is among the metrics; `rate_runs` went before.
         command: what the user typed, without secrets, for the record.
+        measure: computes the diversity metrics (`workers.metric_workers`).
 
     Yields:
         Each task, once its run is written.
@@ -147,7 +149,7 @@ def score_logs(
     """
     for together in _one_file_each(runs):
         started = time.monotonic()
-        tasks = [_score(run, embed, rater, command) for run in together]
+        tasks = [_score(run, embed, rater, command, measure) for run in together]
         written = write_results(output, tasks, seconds=time.monotonic() - started)
         for task in tasks:
             yield _scored(task, written, judged=rater is not None)
@@ -163,9 +165,13 @@ def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
 
 
 def _score(
-    run: LoggedRun, embed: Callable[[list[str]], Any] | None, rater: OneTimeRater | None, command: str
+    run: LoggedRun,
+    embed: Callable[[list[str]], Any] | None,
+    rater: OneTimeRater | None,
+    command: str,
+    measure: Measure,
 ) -> TaskResults:
-    scorer = PromptScorer(embed, rater, kind=run.kind)
+    scorer = PromptScorer(embed, rater, kind=run.kind, measure=measure)
     prompts = [PromptResponses(prompt.responses, prompt.prompt, run.kind) for prompt in run.prompts]
     scorer.score_all(prompts)
     scored = [scorer.score(prompt) for prompt in prompts]
@@ -212,16 +218,6 @@ def _record(
             **({"before": before} if before else {}),
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "python": platform.python_version(),
-            "packages": _versions(),
+            "packages": versions_of(_PACKAGES),
         },
     }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"diversity_eval": diversity_eval.__version__}
-    for name in _PACKAGES:
-        try:
-            versions[name] = package_metadata.version(name)
-        except package_metadata.PackageNotFoundError:
-            continue
-    return versions

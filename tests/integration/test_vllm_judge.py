@@ -114,11 +114,12 @@ def test_served(
     log = tmp_path / "log"
     # By itself vLLM runs a float32 checkpoint in 16 bits.
     with vllm_serve(vllm_bin, judge_checkpoint, data_folder, log, context=4096, dtype="float32") as url:
-        for name, more in {
+        ways: dict[str, dict[str, Any]] = {
             "chat": {"api": "chat"},
             "completions": {"api": "completions", "tokenizer": str(judge_checkpoint)},
             "generate": {"api": "chat", "mode": "generate", "max_tokens": 8},
-        }.items():
+        }
+        for name, more in ways.items():
             (tmp_path / name).mkdir()
             settings = {
                 "backend": "server", "model": "tiny", "mode": "rate",

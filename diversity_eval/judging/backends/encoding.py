@@ -1,11 +1,11 @@
 """From a rendered prompt to the token ids that a judge sees, for the backends that hold a tokenizer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import REPLY_START
+from diversity_eval.judging.verdict import REPLY_START, Verdict, failed_verdict
 
 __all__ = ["PromptEncoder", "common_beginning"]
 
@@ -40,6 +40,7 @@ class PromptEncoder:
         the ratings apart in `rate` mode.
         """
         self._tokenizer = tokenizer
+        self._config = config
         self.has_chat_template = bool(getattr(tokenizer, "chat_template", None))
         before, after = self._around(config)
         self._before = self._encode_template(before)
@@ -63,6 +64,23 @@ class PromptEncoder:
             list(prompts), add_special_tokens=False, split_special_tokens=True, verbose=False
         ).input_ids
         return [[*self._before, *body, *self._after] for body in bodies]
+
+    def encode_fitting(
+        self, prompts: Sequence[str], longest: int, on_verdict: Callable[[int, Verdict], None]
+    ) -> dict[int, list[int]]:
+        """The token ids of the prompts, by their places, that with the reply are at most `longest` tokens.
+
+        The others get their verdict: not rated, for the reason.
+        """
+        new_tokens = 1 if self._config.mode == "rate" else self._config.max_tokens
+        fitting = {}
+        for index, ids in enumerate(self.encode(prompts)):
+            if len(ids) + new_tokens <= longest:
+                fitting[index] = ids
+            else:
+                reason = f"the prompt has {len(ids)} tokens; with the reply the judge takes {longest}"
+                on_verdict(index, failed_verdict(reason))
+        return fitting
 
     def _around(self, config: JudgeConfig) -> tuple[str, str]:
         if not self.has_chat_template:

@@ -41,23 +41,14 @@ class TransformersBackend:
         """Judge every prompt; see `Backend.judge`."""
         import torch
 
-        new_tokens = 1 if self._config.mode == "rate" else self._config.max_tokens
-        encoded = self._encoder.encode(prompts)
-        fitting = []
-        for index, ids in enumerate(encoded):
-            if len(ids) + new_tokens > self._most:
-                on_verdict(index, failed_verdict(
-                    f"the prompt has {len(ids)} tokens; with the reply the judge takes {self._most}"
-                ))  # fmt: skip
-            else:
-                fitting.append(index)
-        rows = [encoded[index] for index in fitting]
+        encoded = self._encoder.encode_fitting(prompts, self._most, on_verdict)
+        places, rows = list(encoded), list(encoded.values())
         for batch, beginnings in self._prefix.batches(rows, self._config.concurrency):
             with torch.inference_mode():
-                verdicts = self._judge_batch([rows[place] for place in batch], beginnings, new_tokens)
+                verdicts = self._judge_batch([rows[place] for place in batch], beginnings)
             self._ratings += len(batch)
             for place, verdict in zip(batch, verdicts, strict=True):
-                on_verdict(fitting[place], verdict)
+                on_verdict(places[place], verdict)
 
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and the tokens computed so far."""
@@ -86,24 +77,22 @@ class TransformersBackend:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _judge_batch(
-        self, rows: list[list[int]], beginnings: list[Beginning], new_tokens: int
-    ) -> list[Verdict]:
+    def _judge_batch(self, rows: list[list[int]], beginnings: list[Beginning]) -> list[Verdict]:
         """A batch; where memory does not hold it, its halves."""
         import torch
 
         try:
             step = self._prefix.first_step(rows, beginnings)
             self._tokens += step.tokens
-            return self._rate(step) if self._config.mode == "rate" else self._generate(step, new_tokens)
+            return self._rate(step) if self._config.mode == "rate" else self._generate(step)
         except torch.OutOfMemoryError:
             if len(rows) == 1:
                 return [failed_verdict("the device has too little memory for this prompt")]
         torch.cuda.empty_cache()
         half = len(rows) // 2
         return [
-            *self._judge_batch(rows[:half], beginnings[:half], new_tokens),
-            *self._judge_batch(rows[half:], beginnings[half:], new_tokens),
+            *self._judge_batch(rows[:half], beginnings[:half]),
+            *self._judge_batch(rows[half:], beginnings[half:]),
         ]
 
     def _rate(self, step: Step) -> list[Verdict]:
@@ -120,10 +109,11 @@ class TransformersBackend:
         gap = "" if (text := self._tokenizer.decode([token])).startswith(" ") else " "
         return f"{REPLY_START}{gap}{text}"
 
-    def _generate(self, step: Step, new_tokens: int) -> list[Verdict]:
-        """Greedy decoding, every row until its end token or `new_tokens`."""
+    def _generate(self, step: Step) -> list[Verdict]:
+        """Greedy decoding, every row until its end token or `max_tokens`."""
         import torch
 
+        new_tokens = self._config.max_tokens
         replies: list[list[int]] = [[] for _ in step.mask]
         going = [True] * len(replies)
         for count in range(1, new_tokens + 1):

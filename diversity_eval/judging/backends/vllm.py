@@ -12,7 +12,6 @@ from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import (
     REPLY_START,
     Verdict,
-    failed_verdict,
     verdict_from_probabilities,
     verdict_from_reply,
 )
@@ -74,16 +73,8 @@ class VllmBackend:
 
     def judge(self, prompts: Sequence[str], on_verdict: Callable[[int, Verdict], None]) -> None:
         """Judge every prompt; see `Backend.judge`. Verdicts arrive by portions of `concurrency` prompts."""
-        new_tokens = 1 if self._config.mode == "rate" else self._config.max_tokens
-        encoded = self._encoder.encode(prompts)
-        fitting = []
-        for index, ids in enumerate(encoded):
-            if len(ids) + new_tokens > self._most:
-                on_verdict(index, failed_verdict(
-                    f"the prompt has {len(ids)} tokens; with the reply the judge takes {self._most}"
-                ))  # fmt: skip
-            else:
-                fitting.append(index)
+        encoded = self._encoder.encode_fitting(prompts, self._most, on_verdict)
+        fitting = list(encoded)
         # One alone first: prompts that start together do not find each other's beginning in the cache.
         size = self._config.concurrency
         for part in (fitting[:1], *(fitting[at : at + size] for at in range(1, len(fitting), size))):

@@ -5,14 +5,13 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import metadata as package_metadata
 from typing import Any
 
-import diversity_eval
 from diversity_eval.judging.check.cases import CaseSet
 from diversity_eval.judging.check.checks import Check
 from diversity_eval.judging.check.degradations import DEGRADATIONS
 from diversity_eval.judging.verdict import Verdict
+from diversity_eval.versions import versions_of
 
 __all__ = ["case_rows", "summary"]
 
@@ -49,7 +48,7 @@ def summary(check: Check, sets: Sequence[CaseSet], *, command: str, time: str) -
         "command": command,
         "time": time,
         "python": platform.python_version(),
-        "packages": _versions(),
+        "packages": versions_of(_PACKAGES),
     }
     ready: dict[str, Any] = _ready(found)
     return ready
@@ -90,13 +89,3 @@ def _ready(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _versions() -> dict[str, str]:
-    versions = {"diversity_eval": diversity_eval.__version__}
-    for name in _PACKAGES:
-        try:
-            versions[name] = package_metadata.version(name)
-        except package_metadata.PackageNotFoundError:
-            continue
-    return versions

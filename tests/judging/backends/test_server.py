@@ -18,7 +18,8 @@ import pytest
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends import server_requests
 from diversity_eval.judging.backends.server import ServerBackend
-from diversity_eval.judging.config import Api, JudgeConfig, Mode
+from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.config_values import Api, Mode
 from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.rubric import Rubric, load_rubric
 from diversity_eval.judging.store import VerdictStore
