@@ -8,7 +8,8 @@ __all__ = ["without_secrets"]
 
 _SECRET = re.compile(r"(^|_)(key|token|secret|password|header|headers|authorization)$", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
-_NOT_SECRET = {"add_bos_token", "think_end_token", "eos_token", "pad_token"}
+# Of a tokenizer or a reply, not of an account.
+_NOT_SECRET = re.compile(r"(^|_)(bos|eos|pad|unk|sep|cls|mask|think_end|think_start)_token$", re.IGNORECASE)
 _ARGUMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[^,]*")
 
 
@@ -18,11 +19,7 @@ def without_secrets(metadata: Mapping[str, Any]) -> dict[str, Any]:
     Model arguments may carry both, and lm-eval passes them to tasks and writes them to disk. Mappings inside
     are treated likewise, and so are lm-eval's strings of arguments, `name=value,name=value`.
     """
-    return {
-        key: _without(value)
-        for key, value in metadata.items()
-        if key in _NOT_SECRET or not _SECRET.search(str(key))
-    }
+    return {key: _without(value) for key, value in metadata.items() if not _is_secret(str(key))}
 
 
 def _without(value: Any) -> Any:
@@ -35,4 +32,8 @@ def _without(value: Any) -> Any:
 
 def _hide(argument: re.Match[str]) -> str:
     name = argument[1]
-    return argument[0] if name in _NOT_SECRET or not _SECRET.search(name) else f"{name}=..."
+    return f"{name}=..." if _is_secret(name) else argument[0]
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None and _NOT_SECRET.search(name) is None

@@ -5,6 +5,7 @@ def test_keys_tokens_and_credentials_in_addresses_go_and_the_rest_stays() -> Non
     metadata = {
         "pretrained": "org/model",
         "add_bos_token": True,
+        "tokenizer_pad_token": ["<pad>", "0"],
         "auth_token": "hunter2",
         "api_key": "hunter2",
         "header": {"Authorization": "Bearer hunter2"},
@@ -15,6 +16,7 @@ def test_keys_tokens_and_credentials_in_addresses_go_and_the_rest_stays() -> Non
     assert without_secrets(metadata) == {
         "pretrained": "org/model",
         "add_bos_token": True,
+        "tokenizer_pad_token": ["<pad>", "0"],
         "base_url": "https://host:8000/v1/completions",
         "num_samples": 4,
         "diversity_eval": {"source": "short_stories"},

@@ -141,7 +141,8 @@ def test_two_processes_share_one_store(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_cleanly(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.sqlite"
     script = (
-        "import sys; from pathlib import Path; from tests.integration import test_judge_server as t; "
+        "import signal, sys; from pathlib import Path; from tests.integration import test_judge_server as t; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a job in the background ignores it
         "t.rate_from(sys.argv[1], 'rate', Path(sys.argv[2]), 0, 2000)"
     )
     with running(FaultyJudge(slow=0.02)) as judge:
