@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import REPLY_START
 
@@ -24,13 +25,15 @@ class RequestForm:
         prefilled: the request contains the reply's beginning, so that its first token is the number
             (`rate` mode).
         length_field: what the server calls the longest reply.
-        render: puts the judge's chat template around a prompt (completions with a tokenizer).
+        encode: gives the token ids of a prompt, up to where the number comes (completions with a
+            tokenizer): first token, chat template and control tokens are then those of the other backends,
+            whatever the server would add.
     """
 
     config: JudgeConfig
     prefilled: bool
     length_field: str = "max_tokens"
-    render: Callable[[str], str] | None = None
+    encode: Callable[[str], list[int]] | None = None
 
     def fields(self, prompt: str) -> dict[str, Any]:
         """The body of the request for a prompt, the judge's own `request` fields last."""
@@ -38,8 +41,10 @@ class RequestForm:
         rate = config.mode == "rate"
         fields: dict[str, Any] = {"model": config.model}
         if config.api == "completions":
-            text = self.render(prompt) if self.render else f"{prompt}\n"
-            fields["prompt"] = f"{text}{REPLY_START}" if rate else text
+            if self.encode is not None:
+                fields["prompt"] = self.encode(prompt)
+            else:
+                fields["prompt"] = f"{prompt}\n{REPLY_START}" if rate else f"{prompt}\n"
             if rate:
                 fields["logprobs"] = _LIKELIEST_TOKENS
         else:
@@ -70,12 +75,12 @@ def first_form(config: JudgeConfig) -> RequestForm:
             f"judge {config.name}: `request` cannot set {', '.join(ours)}; name the model under `model`, and "
             "leave out the others"
         )
-    render = _chat_template(config) if config.api == "completions" and config.tokenizer else None
-    return RequestForm(config, prefilled=config.mode == "rate", render=render)
+    encode = _encoder(config) if config.api == "completions" and config.tokenizer else None
+    return RequestForm(config, prefilled=config.mode == "rate", encode=encode)
 
 
-def _chat_template(config: JudgeConfig) -> Callable[[str], str] | None:
-    """What puts the tokenizer's chat template around a prompt; None if it has no template."""
+def _encoder(config: JudgeConfig) -> Callable[[str], list[int]]:
+    """From a prompt to the token ids that the judge sees, as the backends in this process make them."""
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -90,22 +95,5 @@ def _chat_template(config: JudgeConfig) -> Callable[[str], str] | None:
             f"judge {config.name}: tokenizer {config.tokenizer!r} does not load: "
             f"{' '.join(str(error).split())[:200]}"
         ) from None
-    if not tokenizer.chat_template:
-        return None
-    # Servers put this token in front of a completion's prompt themselves.
-    bos = tokenizer.bos_token if tokenizer("").input_ids[:1] == [tokenizer.bos_token_id] else None
-
-    def render(prompt: str) -> str:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
-        return str(text).removeprefix(bos or "")
-
-    try:
-        render("Hello")
-    except Exception as error:  # a template is somebody's program and can raise anything
-        raise DiversityEvalError(
-            f"judge {config.name}: the chat template of tokenizer {config.tokenizer!r} fails on a user "
-            f"message: {' '.join(str(error).split())[:200]}"
-        ) from None
-    return render
+    encoder = PromptEncoder(tokenizer, config)
+    return lambda prompt: encoder.encode([prompt])[0]

@@ -1,4 +1,4 @@
-"""Completions with a chat template of the judge's; the other fields are in test_server.py."""
+"""Completions with a tokenizer of the judge's; the other fields are in test_server.py."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.backends.server_fields import first_form
 from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.config_values import Mode
 
 
 def config(**settings: Any) -> JudgeConfig:
@@ -16,19 +18,29 @@ def config(**settings: Any) -> JudgeConfig:
     )
 
 
-def test_the_template_is_put_around_the_prompt_without_the_token_that_servers_add(
-    chat_checkpoint: Path,
+@pytest.mark.parametrize("mode", ["rate", "generate"])
+@pytest.mark.parametrize("which", ["chat_checkpoint", "checkpoint"])
+def test_with_a_tokenizer_the_server_gets_the_token_ids_that_other_backends_see(
+    which: str, mode: Mode, request: pytest.FixtureRequest
 ) -> None:
-    """The template of this checkpoint begins with <s>, and so does what its tokenizer encodes."""
-    rate = first_form(config(tokenizer=str(chat_checkpoint))).fields("Is it good?")
-    assert rate["prompt"] == "[user] Is it good?\n[assistant] Total rating:"
-    generate = first_form(config(tokenizer=str(chat_checkpoint), mode="generate")).fields("Is it good?")
-    assert generate["prompt"] == "[user] Is it good?\n[assistant] "
+    """Both tokenizers put <s> in front, and the template of the first writes it too: there is one."""
+    from transformers import AutoTokenizer
+
+    checkpoint = request.getfixturevalue(which)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    settings = config(tokenizer=str(checkpoint), mode=mode)
+    ids = first_form(settings).fields("Is it good?")["prompt"]
+    assert ids == PromptEncoder(tokenizer, settings).encode(["Is it good?"])[0]
+    text = tokenizer.decode(ids)
+    assert text.count("<s>") == 1
+    assert text.startswith("<s>")
+    assert ("[user] " in text) == (which == "chat_checkpoint")
+    assert ("Total rating:" in text) == (mode == "rate")
 
 
-def test_a_tokenizer_without_a_template_leaves_the_bare_text(checkpoint: Path) -> None:
-    fields = first_form(config(tokenizer=str(checkpoint))).fields("Is it good?")
-    assert fields["prompt"] == "Is it good?\nTotal rating:"
+def test_without_one_it_gets_the_bare_text() -> None:
+    assert first_form(config()).fields("Is it good?")["prompt"] == "Is it good?\nTotal rating:"
+    assert first_form(config(mode="generate")).fields("Is it good?")["prompt"] == "Is it good?\n"
 
 
 def test_a_tokenizer_that_is_not_there(tmp_path: Path) -> None:
