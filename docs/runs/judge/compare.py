@@ -1,9 +1,10 @@
 """Judges beside each other: a Markdown table of `diversity-eval score` outputs over the same responses.
 
-    python docs/runs/judge/compare.py REFERENCE [OTHER ...]
+    python docs/runs/judge/compare.py FOLDER [FOLDER ...]
 
-Each argument is an output folder with one results file. The last two columns compare each response's expected
-rating with the reference's: the share that differs by more than 0.01, and the largest difference.
+Each argument is an output folder with one results file. The last two columns compare with the first run of
+the same mode: the share of responses with the same rating (unscored in both counts), and the largest
+difference of expected ratings.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 
 COLUMNS = (
     "run", "backend", "mode", "weights", "responses", "unscored", "quality, stories", "quality, prompts",
-    "expected, stories", "expected, prompts", "apart by > 0.01", "most apart",
+    "expected, stories", "expected, prompts", "same rating", "expected, most apart",
 )  # fmt: skip
 
 
@@ -41,27 +42,26 @@ def main() -> None:
     folders = [Path(argument) for argument in sys.argv[1:]]
     if not folders:
         sys.exit(__doc__)
-    reference = expected(read(folders[0])[1])
+    first: dict[str, tuple[list[int | None], list[float | None]]] = {}
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for folder in folders:
         results, rows = read(folder)
         judge = next(iter(results["configs"].values()))["metadata"]["diversity_eval"]["scored"]["judge"]
         ratings = [rating for row in rows for rating in row["ratings"]]
         weights = judge["quantization"] if judge["quantization"] != "none" else judge["dtype"]
+        weights = "as served" if judge["backend"] == "server" else weights
         stories, prompts = sorted(results["results"])  # short_stories_base, small_prompts_base
-        own = expected(rows)
-        pairs = [
-            abs(a - b)
-            for a, b in zip(own, reference, strict=len(own) == len(reference))
-            if a is not None and b is not None
-        ]
-        apart = f"{sum(d > 0.01 for d in pairs) / len(pairs):.0%}" if pairs else ""
+        own = (ratings, expected(rows))
+        reference = first.setdefault(judge["mode"], own)
+        same = [a == b for a, b in zip(ratings, reference[0], strict=True)]
+        pairs = zip(own[1], reference[1], strict=True)
+        apart = [abs(a - b) for a, b in pairs if a is not None and b is not None]
         cells = [
             folder.name, judge["backend"], judge["mode"], weights, str(len(ratings)),
             str(sum(rating is None for rating in ratings)),
             value(results, stories, "quality"), value(results, prompts, "quality"),
             value(results, stories, "quality_expected"), value(results, prompts, "quality_expected"),
-            apart, f"{max(pairs):.1g}" if pairs else "",
+            f"{sum(same) / len(same):.1%}", f"{max(apart):.1g}" if apart else "",
         ]  # fmt: skip
         print(f"| {' | '.join(cells)} |")
 
