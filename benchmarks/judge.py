@@ -89,6 +89,9 @@ class Filler:
         for index, prompt in enumerate(prompts):
             on_verdict(index, Verdict(len(prompt) % 6, "Total rating: N", expected_rating=2.5, entropy=1.0))
 
+    def signature_fields(self) -> dict[str, str]:
+        return {}
+
     def record(self) -> dict[str, Any]:
         return {}
 

@@ -25,6 +25,8 @@ def without_secrets(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def _without(value: Any) -> Any:
     if isinstance(value, Mapping):
         return without_secrets(value)
+    if isinstance(value, list):
+        return [_without(entry) for entry in value]
     if not isinstance(value, str):
         return value
     return _ARGUMENT.sub(_hide, _CREDENTIALS.sub("", value))

@@ -34,3 +34,8 @@ def test_mappings_inside_and_lm_eval_s_strings_of_arguments() -> None:
         "other": "model=m,api_key=...,base_url=https://host/v1,add_bos_token=True",
         "text": "a = b, and 2+2=4",
     }
+
+
+def test_lists_and_whole_command_lines() -> None:
+    cli = {"cli": ["--model_args", "api_key=sk-3,model=m", "http://me:pw@host/v1"]}
+    assert without_secrets(cli) == {"cli": ["--model_args", "api_key=...,model=m", "http://host/v1"]}

@@ -12,9 +12,10 @@ from diversity_eval.cli.judge_options import command_line, judge_setting
 from diversity_eval.errors import DiversityEvalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from diversity_eval.judging.config import JudgeConfig
+    from diversity_eval.logs.logged import LoggedRun
     from diversity_eval.scoring.score_logs import OneTimeRater, ScoredTask
 
 __all__ = ["score"]
@@ -83,6 +84,7 @@ def score(
 
     config = _judge(judge, judge_set, mode, verdicts, retry_unscored)
     runs = read_logs(logs, kind=kind, prompt_field=prompt_field, warn=warn)
+    runs = _without_own_output(runs, output, warn)
     if limit is not None:
         runs = [run.first(limit) for run in runs]
     check_runs(runs, config, warn)
@@ -136,6 +138,23 @@ def _judge(
     if mode is not None:
         changes["mode"] = mode
     return load_judge(judge, changes)
+
+
+def _without_own_output(runs: list[LoggedRun], output: Path, warn: Callable[[str], None]) -> list[LoggedRun]:
+    """Inputs without what an earlier call wrote into the output folder, which may lie among them.
+
+    Raises DiversityEvalError if nothing else is there.
+    """
+    own = [run for run in runs if "scored" in run.record and output.resolve() in run.path.resolve().parents]
+    if not own:
+        return runs
+    if len(own) == len(runs):
+        raise DiversityEvalError(
+            f"{output}: all inputs are results of earlier calls in the output folder itself; name the logs, "
+            "or another output folder"
+        )
+    warn(f"{len(own)} results of earlier calls in {output} are among the inputs and left out")
+    return [run for run in runs if run not in own]
 
 
 def _rater(config: JudgeConfig, store: Path) -> OneTimeRater:

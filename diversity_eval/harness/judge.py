@@ -16,7 +16,7 @@ from diversity_eval.judging.rater import Rater
 from diversity_eval.judging.store import VerdictStore
 from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
-__all__ = ["open_rater", "report_unscored"]
+__all__ = ["judge_error", "open_rater", "report_unscored"]
 
 _AFTERWARDS = (
     "run without `judge` and with --log_samples, then score afterwards: "
@@ -70,6 +70,14 @@ def _output_folder() -> Path:
         return Path()
     path = Path(output)
     return path.parent if path.suffix == ".json" else path
+
+
+def judge_error(task: str, error: Exception) -> str:
+    """Why the rating ended early, said at once and at the end; the responses and other metrics are kept."""
+    reason = f"{type(error).__name__}: {error}" if not isinstance(error, DiversityEvalError) else str(error)
+    reason = " ".join(reason.split())[:400]
+    logger.error("%s: the rating ended early: %s", task, reason)
+    return f"the rating ended early: {reason}"
 
 
 def report_unscored(task: str, rater: Rater, unscored: int, rated: int) -> None:

@@ -40,7 +40,7 @@ class TaskOptions:
         """
         names = {option.name for option in fields(cls)}
         for key in metadata:
-            if key not in names and (near := difflib.get_close_matches(str(key), names, 1, cutoff=0.86)):
+            if key not in names and (near := difflib.get_close_matches(str(key), names, 1, cutoff=0.8)):
                 raise DiversityEvalError(f"--metadata {key}: no such option; did you mean {near[0]}?")
         options = cls()
         for name in names & set(metadata):

@@ -95,7 +95,7 @@ def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any
         "sample_seed": run.plan.seed
         if run.plan.seeding != "repeats" or options.sample_seed is not None
         else None,
-        "options": asdict(options),
+        "options": {**asdict(options), "judge_set": sorted(options.judge_set)},
         "generation": run.generation,
         "fields_the_server_refused": list(run.left_out),
         "prompt_template": run.template.label,

@@ -14,7 +14,7 @@ from diversity_eval.data.resolve import load_rows
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.harness.embeddings import choose_embedding
 from diversity_eval.harness.identical import check_not_identical, remember
-from diversity_eval.harness.judge import open_rater, report_unscored
+from diversity_eval.harness.judge import judge_error, open_rater, report_unscored
 from diversity_eval.harness.messages import logger, one_line_errors
 from diversity_eval.harness.model import (
     EvaluatedModel,
@@ -75,8 +75,7 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     sources.yaml, or `rows`: a function that returns the documents), `base` (the prompt is text to
     continue, not an instruction), `stop` (where a response is cut), `sample_seed`, `largest_k` (of metrics
     that are reported "at k"), `kind` (`story`, `instruction`: which rubric a judge uses) and `prompt_field`
-    (the document's field that a judge is shown as the prompt; else what the YAML makes of the document). A
-    user's options are in `options.py`.
+    (the document's field that a judge is shown as the prompt). A user's options are in `options.py`.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -84,9 +83,12 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         one_line_errors()
         config = deepcopy({key: value for key, value in config.items() if key != "class"})
         config.setdefault("metric_list", [])
-        metadata = config["metadata"] = without_secrets(config.get("metadata") or {})
+        given = config.get("metadata") or {}
+        self._options = TaskOptions.from_metadata(given)
+        metadata = config["metadata"] = without_secrets(given)
+        if self._options.judge_set:  # a server's address and fields of its requests may hold secrets
+            metadata["judge_set"] = sorted(self._options.judge_set)
         self._settings: dict[str, Any] = dict(metadata.get("diversity_eval") or {})
-        self._options = TaskOptions.from_metadata(metadata)
         config["generation_kwargs"] = {**config["generation_kwargs"], **PRESETS[self._options.preset]}
         self._model: EvaluatedModel | None = None
         self._run: _Run | None = None
@@ -171,7 +173,15 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         rater = None
         if "bypass" not in self._metric_fn_list:
             rater = open_rater(self._options, model, kind=self._kind, task=self.config.task)
-        self._use_scorer(PromptScorer(choose_embedding(self._options.embeddings), rater, kind=self._kind))
+        self._use_scorer(
+            PromptScorer(
+                choose_embedding(self._options.embeddings),
+                rater,
+                kind=self._kind,
+                prompt_field=str(self._settings.get("prompt_field") or ""),
+                on_judge_error=lambda error: judge_error(self.config.task, error),
+            )
+        )
         super().build_all_requests(
             limit=limit,
             samples=samples,
@@ -394,11 +404,16 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
 
     def _prompt_responses(self, doc: Any, responses: list[str]) -> PromptResponses:
         prompt_field = self._settings.get("prompt_field")
-        prompt = str(doc[prompt_field]) if prompt_field else str(self.doc_to_text(doc))
+        prompt = str(doc[prompt_field]) if prompt_field else ""
         return PromptResponses(tuple(responses), prompt, self._kind)
 
     def _check_prompt_field(self) -> None:
         prompt_field = self._settings.get("prompt_field")
+        if self._options.judge is not None and not prompt_field:
+            raise DiversityEvalError(
+                f"{self.config.task}: a judge needs to know which field of a document it is shown as the "
+                "prompt; add prompt_field: NAME under metadata.diversity_eval in the task's YAML"
+            )
         if prompt_field and prompt_field not in self.eval_docs[0]:
             raise DiversityEvalError(
                 f"{self.config.task}: its YAML says prompt_field: {prompt_field}, but the documents have "

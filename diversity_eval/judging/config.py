@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode
+from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode, own_quantization
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
 from diversity_eval.judging.rubric import Rubric, existing_file, load_rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
@@ -103,7 +103,8 @@ class JudgeConfig:
         served = self.backend == "server"  # then `model` is a name of the server's, whatever lies here
         fields_ = {
             "judge": self.model if served else model_label(self.model),
-            "judge_revision": self.revision or (None if served else local_revision(self.model)) or "unstated",
+            # A folder's content says more than a revision, which is a word there.
+            "judge_revision": (None if served else local_revision(self.model)) or self.revision or "unstated",
             "judge_quantization": self.quantization,
             "judge_mode": self.mode,
             "rubric": self.rubric(kind).label,
@@ -116,7 +117,9 @@ class JudgeConfig:
         if served and self.api != "chat":
             fields_["judge_api"] = self.api
         if self.tokenizer is not None:
-            fields_["judge_tokenizer"] = model_label(self.tokenizer)
+            fields_["judge_tokenizer"] = "@".join(
+                filter(None, (model_label(self.tokenizer), local_revision(self.tokenizer)))
+            )
         if self.request:
             fields_["judge_request"] = digest_of(self.request)
         if changing := {key: value for key, value in self.engine.items() if key not in _ENGINE_PLACEMENT}:
@@ -237,7 +240,8 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
         raise DiversityEvalError(f"{where}: `base_url` belongs to the backend `server`, not {config.backend}")
     if config.backend == "server":
         return config
-    return replace(config, model=_model_path(config.model, path.parent))
+    quantization = own_quantization(where, config.quantization)
+    return replace(config, model=_model_path(config.model, path.parent), quantization=quantization)
 
 
 def _rubrics(where: str, value: Any, folder: Path) -> dict[str, Rubric]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["READERS", "Api", "BackendName", "Mode"]
+__all__ = ["READERS", "Api", "BackendName", "Mode", "own_quantization"]
 
 BackendName = Literal["transformers", "vllm", "server"]
 Mode = Literal["generate", "rate"]
@@ -26,6 +26,23 @@ def _name(where: str, key: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return _text(where, key, value)
+
+
+def own_quantization(where: str, name: str) -> str:
+    """How a backend in this process is to hold the weights: `nf4` and `none` in any spelling.
+
+    `NF4` taken for a mere label would run full weights and publish four bits. Raises DiversityEvalError for
+    what may mean either.
+    """
+    bare = re.sub(r"[^a-z0-9]", "", name.lower())
+    if bare in ("nf4", "none"):
+        return bare
+    if bare in ("4bit", "int4", "fp4", "8bit", "int8", "bnb", "bitsandbytes", "bnb4bit", "4bitnf4", "nf4bit"):
+        raise DiversityEvalError(
+            f"{where}: `quantization` is {name!r}; write nf4 to have the weights quantised here, none for "
+            "full weights, or say which method the checkpoint has (awq-int4, gptq-int4, ...)"
+        )
+    return name
 
 
 def _variable(where: str, key: str, value: Any) -> str:

@@ -1,7 +1,7 @@
 """From responses to verdicts: render, look up, ask the judge for what is missing, keep every answer."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from diversity_eval.judging.backends import Backend, open_backend
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.store import VerdictStore, verdict_key
 from diversity_eval.judging.verdict import Verdict, failed_verdict
+from diversity_eval.metrics.signature import Signature
 
 __all__ = ["Rater", "Rating"]
 
@@ -70,12 +71,12 @@ class Rater:
         there is another. A verdict that could not be had has `failed`, and is asked for again by the next
         call.
         """
-        signatures = {kind: self.config.signature(kind) for kind in {item.kind for item in items}}
         prompts = {item: self._render(item) for item in dict.fromkeys(items)}
-        keys = {item: verdict_key(signatures[item.kind], prompt) for item, prompt in prompts.items()}
-        verdicts = self.store.get(list(dict.fromkeys(keys.values())))
-        if retry_unscored:
-            verdicts = {key: verdict for key, verdict in verdicts.items() if verdict.rating is not None}
+        signatures, keys, verdicts = self._stored(prompts, retry_unscored)
+        lacking = len(verdicts) < len(set(keys.values()))
+        # Opened, it may turn out to be asked in another way than was looked up.
+        if lacking and self._backend is None and self.open().signature_fields():
+            signatures, keys, verdicts = self._stored(prompts, retry_unscored)
         self.from_store += len(verdicts)
         missing = {keys[item]: item for item in prompts if keys[item] not in verdicts}
         if missing:
@@ -84,6 +85,17 @@ class Rater:
                 replace_unscored=retry_unscored,
             )
         return [verdicts[keys[item]] for item in items]
+
+    def kept(self, items: Sequence[Rating], reason: str) -> list[Verdict]:
+        """The verdicts that are in the store; for the other items one that failed for `reason`."""
+        prompts = {item: self._render(item) for item in dict.fromkeys(items)}
+        _, keys, verdicts = self._stored(prompts, False)
+        return [verdicts.get(keys[item]) or failed_verdict(reason) for item in items]
+
+    def signature_fields(self, kind: str) -> dict[str, str]:
+        """What a rating depends on: the configuration, and once the judge is open also how it is asked."""
+        opened = self._backend.signature_fields() if self._backend is not None else {}
+        return {**self.config.signature_fields(kind), **opened}
 
     def record(self) -> dict[str, Any]:
         """The judge as configured and as run, and how many verdicts were new, for the results file."""
@@ -95,6 +107,20 @@ class Rater:
             "verdicts_asked": self.asked,
             "seconds_asking": round(self.seconds, 3),
         }
+
+    def _stored(
+        self, prompts: Mapping[Rating, str], retry_unscored: bool
+    ) -> tuple[dict[str, str], dict[Rating, str], dict[str, Verdict]]:
+        """Signatures by kind, keys by item, and the final verdicts that the store has for them."""
+        signatures = {
+            kind: str(Signature("judge", self.signature_fields(kind)))
+            for kind in {item.kind for item in prompts}
+        }
+        keys = {item: verdict_key(signatures[item.kind], prompt) for item, prompt in prompts.items()}
+        verdicts = self.store.get(list(dict.fromkeys(keys.values())))
+        if retry_unscored:
+            verdicts = {key: verdict for key, verdict in verdicts.items() if verdict.rating is not None}
+        return signatures, keys, verdicts
 
     def _render(self, item: Rating) -> str:
         rubric = self.config.rubric(item.kind)

@@ -96,8 +96,9 @@ def _folded(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
 @lru_cache(maxsize=1 << 14)
 def _plain(character: str) -> str:
     """A character without compatibility forms, case and marks; nothing if it is invisible."""
-    return "".join(
+    shown = "".join(
         letter
-        for letter in unicodedata.normalize("NFKD", character).casefold()
+        for letter in unicodedata.normalize("NFKD", character)
         if unicodedata.category(letter) not in ("Mn", "Me", "Cf") and letter not in _INVISIBLE
     )
+    return shown.casefold()  # last: it turns one mark (U+0345) into a letter

@@ -66,16 +66,19 @@ class Verdict:
     probabilities: tuple[float, ...] | None = None
 
 
-def parse_rating(text: str, lowest: int = 0, highest: int = 5) -> int | None:
+def parse_rating(text: str, lowest: int = 0, highest: int = 5, *, cut: bool = False) -> int | None:
     """The rating that a judge's reply gives: the last valid `Total rating: N` in it.
 
     Letter case, spacing and Markdown emphasis around the template do not matter. N is written in the
     digits 0-9 and lies between `lowest` and `highest`, both included; anything else (4.5, 4/5, -1, "4 or
-    5", 04, other scripts' digits) is no verdict. None if there is no valid one.
+    5", 04, other scripts' digits) is no verdict. None if there is no valid one. With `cut` the text was
+    broken off by the token limit: a number right at its end may go on (10, 4.5), and is no verdict either.
     """
     rating = None
     for match in _TEMPLATE.finditer(text):
         digits = match[1]
+        if cut and match.end() == len(text):
+            continue
         if (len(digits) > 1 and digits[0] == "0") or not _ends_there(text, match.end()):
             continue
         value = int(digits)
@@ -90,9 +93,12 @@ def _ends_there(text: str, end: int) -> bool:
     return _STANDS_ALONE.match(line) is not None and _SECOND_NUMBER.match(line) is None
 
 
-def verdict_from_reply(reply: str, lowest: int, highest: int) -> Verdict:
-    """The verdict of a written reply; unscored, with the reason, if it holds no valid rating."""
-    rating = parse_rating(reply, lowest, highest)
+def verdict_from_reply(reply: str, lowest: int, highest: int, *, cut: bool = False) -> Verdict:
+    """The verdict of a written reply; unscored, with the reason, if it holds no valid rating.
+
+    `cut` says that the token limit ended it.
+    """
+    rating = parse_rating(reply, lowest, highest, cut=cut)
     if rating is not None:
         return Verdict(rating, reply)
     said = "the reply is empty" if not reply.strip() else "the reply holds no valid rating"

@@ -154,7 +154,7 @@ def _named(task: TaskResults) -> dict[str, Any]:
 def _config(task: TaskResults) -> dict[str, Any]:
     config = dict(task.run.config) or {"task": task.run.task, "output_type": "generate_until"}
     config["metadata"] = {**(config.get("metadata") or {}), "diversity_eval": dict(task.record)}
-    return config
+    return without_secrets(config)
 
 
 def _counts(run: LoggedRun) -> dict[str, int]:

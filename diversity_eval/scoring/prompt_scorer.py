@@ -74,8 +74,10 @@ class PromptScorer:
         rater: Rater | None = None,
         *,
         kind: str = "instruction",
+        prompt_field: str = "",
         retry_unscored: bool = False,
         measure: Measure = measure_here,
+        on_judge_error: Callable[[Exception], str] | None = None,
     ) -> None:
         """Say what is measured.
 
@@ -83,16 +85,19 @@ class PromptScorer:
             embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
             rater: with it `quality` is among the metrics.
             kind: of the prompts that will be scored; it decides about the rubric.
+            prompt_field: where the prompts that a judge is shown come from, for its signature.
             retry_unscored: ask the judge again where its earlier answer gave no rating.
             measure: computes the diversity metrics (`workers.metric_workers`).
+            on_judge_error: takes what ended the rating and gives a reason; the responses that have no verdict
+                yet are then unscored for it. Without it the error is the caller's.
         """
+        self._on_judge_error = on_judge_error
         self._measure = measure
         self._embed = embed
         self.rater = rater
         self._retry_unscored = retry_unscored
-        self.reported = Reported(
-            embeddings=embed is not None, judge=rater.config.signature_fields(kind) if rater else None
-        )
+        judge = {**rater.signature_fields(kind), "judge_prompt": prompt_field or "as sent"} if rater else None
+        self.reported = Reported(embeddings=embed is not None, judge=judge)
         self._values: dict[PromptResponses, dict[str, float]] = {}
         self._verdicts: dict[PromptResponses, list[Verdict]] = {}
         self._defined: set[str] = set()
@@ -148,7 +153,13 @@ class PromptScorer:
         if self.rater is None or not prompts:
             return {}
         items = [Rating(p.kind, p.prompt, response) for p in prompts for response in p.responses]
-        verdicts = iter(self.rater.rate(items, retry_unscored=self._retry_unscored))
+        try:
+            found = self.rater.rate(items, retry_unscored=self._retry_unscored)
+        except Exception as error:  # a judge in this process can raise anything, after hours of generation
+            if self._on_judge_error is None:
+                raise
+            found = self.rater.kept(items, self._on_judge_error(error))
+        verdicts = iter(found)
         return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
 
     def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:

@@ -95,6 +95,12 @@ def check_runs(runs: Sequence[LoggedRun], judge: JudgeConfig | None, warn: Calla
                 f"{run.path}: diversity needs at least 2 responses to each prompt, but there is 1; rate "
                 "single responses with --judge NAME, or leave this file out"
             )
+        if run.most == 1 and len({prompt.prompt for prompt in run.prompts}) < len(run.prompts):
+            warn(
+                f"{run.path}: equal prompts stand under different ids with one response each, and count as "
+                "different prompts. If they are responses to one prompt, give them one id (or none): "
+                "standard errors and diversity depend on it"
+            )
         if run.fewest != run.most:
             warn(
                 f"{run.path}: from {run.fewest} to {run.most} responses to a prompt. Diversity changes with "
@@ -171,7 +177,7 @@ def _score(
     command: str,
     measure: Measure,
 ) -> TaskResults:
-    scorer = PromptScorer(embed, rater, kind=run.kind, measure=measure)
+    scorer = PromptScorer(embed, rater, kind=run.kind, prompt_field=run.prompt_field or "", measure=measure)
     prompts = [PromptResponses(prompt.responses, prompt.prompt, run.kind) for prompt in run.prompts]
     scorer.score_all(prompts)
     scored = [scorer.score(prompt) for prompt in prompts]

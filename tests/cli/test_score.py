@@ -314,3 +314,32 @@ def test_an_output_that_is_a_file_is_refused(mine: Path, tmp_path: Path) -> None
     shown = quick(mine, "-o", mine / "out")
     assert shown.exit_code == 1
     assert "the folder cannot be made" in shown.stderr
+
+
+def test_results_of_earlier_calls_in_the_output_folder_are_no_input(mine: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scored"
+    for calls in (1, 2, 3):
+        shown = quick(mine, *([output] if output.exists() else []), "-o", output)
+        assert shown.exit_code == 0, shown.output
+        assert ("are among the inputs and left out" in shown.output) == (calls > 1)
+        assert len(list(output.glob("*/results_*.json"))) == calls
+    alone = quick(output, "-o", output)
+    assert alone.exit_code == 1
+    assert "results of earlier calls in the output folder itself" in alone.output
+    assert len(list(output.glob("*/results_*.json"))) == 3
+
+
+def test_equal_prompts_under_different_ids_are_warned_of(
+    tmp_path: Path, judge: Path, opened: list[MarkedJudge]
+) -> None:
+    path = tmp_path / "flat.jsonl"
+    rows = [{"id": n, "prompt": f"p{n // 2}", "response": f"text mark-{n}"} for n in range(4)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    shown = quick(path, "--judge", judge, "-o", tmp_path / "out")
+    assert shown.exit_code == 0, shown.output
+    assert "equal prompts stand under different ids" in shown.output
+    for row in rows:
+        del row["id"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    shown = quick(path, "--judge", judge, "-o", tmp_path / "out")
+    assert "equal prompts" not in shown.output

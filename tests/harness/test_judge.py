@@ -17,6 +17,7 @@ from lm_eval.tasks import TaskManager
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.harness import judge as module
 from diversity_eval.judging import rater as rater_module
+from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import Verdict
 from diversity_eval.metrics.signature import Signature
 
@@ -37,6 +38,9 @@ class FakeBackend:
             on_verdict(
                 index, Verdict(None, "no", "it said no") if unscored else Verdict(len(prompt) % 6, "ok")
             )
+
+    def signature_fields(self) -> dict[str, str]:
+        return {}
 
     def record(self) -> dict[str, Any]:
         return {"fake": True}
@@ -205,3 +209,49 @@ def test_the_command_writes_everything_and_then_fails_if_too_many_are_unscored(
     (samples_file,) = (tmp_path / "out").glob("*/samples_*.jsonl")
     sample = json.loads(samples_file.read_text().split("\n")[0])
     assert "less than 0.5" in sample["unscored"][0]["reason"]
+
+
+def test_a_judge_that_fails_in_the_middle_loses_neither_responses_nor_verdicts(
+    lm: HFLM, tmp_path: Path, judge_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(FakeBackend):
+        def judge(self, prompts: Sequence[str], on_verdict: Callable[[int, Verdict], None]) -> None:
+            super().judge(prompts[:7], on_verdict)
+            raise RuntimeError("CUDA error: the card has gone")
+
+    monkeypatch.setattr(rater_module, "open_backend", lambda config: Failing())
+    results = evaluate(lm, tmp_path / "out", {"judge": str(judge_file)})
+    values, samples = results["results"]["own_instruct"], results["samples"]["own_instruct"]
+    ratings = [rating for sample in samples for rating in sample["ratings"]]
+    assert sum(rating is not None for rating in ratings) >= 7
+    assert values["quality_unscored,none"] == sum(rating is None for rating in ratings) > 0
+    assert values["self_bleu,none"] >= 0
+    reasons = {entry["reason"] for sample in samples for entry in sample["unscored"]}
+    assert reasons == {"the rating ended early: RuntimeError: CUDA error: the card has gone"}
+
+
+def test_settings_of_the_judge_are_used_whole_and_recorded_by_name(
+    lm: HFLM, tmp_path: Path, judge_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[JudgeConfig] = []
+
+    def open_fake(config: JudgeConfig) -> FakeBackend:
+        seen.append(config)
+        return FakeBackend()
+
+    monkeypatch.setattr(rater_module, "open_backend", open_fake)
+    changes = {"request": {"api_key": "sk-secret", "x": 1}, "max_tokens": 9}
+    results = evaluate(lm, tmp_path / "out", {"judge": str(judge_file), "judge_set": changes})
+    assert seen[0].request == {"api_key": "sk-secret", "x": 1}
+    assert seen[0].max_tokens == 9
+    configs = json.dumps(results["configs"], default=str)
+    assert "sk-secret" not in configs
+    assert "max_tokens" in configs
+
+
+def test_a_task_has_to_say_which_field_is_the_prompt(lm: HFLM, tmp_path: Path, judge_file: Path) -> None:
+    manager = TaskManager(
+        include_path=TASKS, include_defaults=False, metadata={"embeddings": "none", "judge": str(judge_file)}
+    )
+    with pytest.raises(DiversityEvalError, match="add prompt_field: NAME"):
+        simple_evaluate(model=lm, tasks=["own_base"], task_manager=manager, limit=1, bootstrap_iters=0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig, load_judge, without_credentials
 from diversity_eval.judging.rubric import load_rubric
 from diversity_eval.metrics.signature import Signature
@@ -125,8 +126,6 @@ def test_a_local_checkpoint_is_known_by_name_and_content(
     assert load(LOCAL, model=f"{first}/").signature_fields("story") == fields[0]
     monkeypatch.chdir(first)
     assert load(LOCAL, model=".").signature_fields("story") == fields[0]
-    stated = load(LOCAL, model=str(first), revision="r1").signature_fields("story")
-    assert stated["judge_revision"] == "r1"
 
 
 def test_the_digest_sees_both_ends_and_the_length_of_large_files(load: Load, tmp_path: Path) -> None:
@@ -235,3 +234,58 @@ def test_no_value_of_engine_or_request_is_in_the_record(load: Load) -> None:
     config = load(LOCAL, backend="vllm", engine={"hf_token": "hf_secret"}, request={"key": "sk-secret"})
     assert "secret" not in json.dumps(config.record())
     assert "secret" not in config.signature("story")
+
+
+def test_of_a_local_checkpoint_the_content_counts_whatever_revision_is_said(
+    load: Load, tmp_path: Path
+) -> None:
+    one, other = build_model(tmp_path / "a" / "final"), build_model(tmp_path / "b" / "final", b"v" * 10)
+    signatures = {
+        load(LOCAL, model=str(model), revision=revision).signature("story")
+        for model in (one, other)
+        for revision in ("main", "other")
+    }
+    assert len(signatures) == 2
+    assert not any("main" in signature for signature in signatures)
+
+
+def test_two_large_checkpoints_that_differ_in_one_tensor_in_the_middle(load: Load, tmp_path: Path) -> None:
+    """As fine-tunes with frozen first and last layers do."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    signatures = []
+    for name in ("a", "b"):
+        folder = build_model(tmp_path / name / "final")
+        tensors = {f"layer.{n}": np.zeros((600, 1000), np.float32) for n in range(9)}
+        if name == "b":
+            tensors["layer.4"] += 1e-3
+        save_file(tensors, str(folder / "model.safetensors"))
+        assert (folder / "model.safetensors").stat().st_size > 20 << 20
+        signatures.append(load(LOCAL, model=str(folder)).signature("story"))
+    assert signatures[0] != signatures[1]
+
+
+def test_two_local_tokenizers_of_one_name(load: Load, tmp_path: Path) -> None:
+    folders = [tmp_path / name / "tok" for name in ("a", "b")]
+    for folder in folders:
+        build_model(folder)
+    (folders[1] / "chat_template.jinja").write_text("other")
+    one, other = (load(LOCAL, tokenizer=str(folder)).signature("story") for folder in folders)
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("NF4", "nf4"), ("nf-4", "nf4"), ("None", "none"), ("awq-int4", "awq-int4")]
+)
+def test_spellings_of_quantization(load: Load, said: str, meant: str) -> None:
+    assert load(LOCAL, quantization=said).quantization == meant
+
+
+@pytest.mark.parametrize("said", ["4bit", "INT4", "bitsandbytes"])
+def test_a_quantization_that_may_mean_either_is_refused_here_and_is_a_server_s_business(
+    load: Load, said: str
+) -> None:
+    with pytest.raises(DiversityEvalError, match="write nf4 to have the weights quantised here"):
+        load(LOCAL, quantization=said)
+    assert load(SERVER, quantization=said).quantization == said

@@ -51,6 +51,9 @@ class FakeBackend:
             if answer is not None:
                 on_verdict(index, answer)
 
+    def signature_fields(self) -> dict[str, str]:
+        return {}
+
     def record(self) -> dict[str, Any]:
         return {"device": "cpu"}
 

@@ -186,3 +186,8 @@ def test_prose_without_the_words_is_untouched(text: str) -> None:
     # A letter that folds to `t` could be part of the words.
     if "t" not in unicodedata.normalize("NFKD", text).casefold():
         assert neutralise(text) == text
+
+
+@pytest.mark.parametrize("mark", ["\u0345", "\u037a"])
+def test_marks_that_case_folding_turns_into_letters(mark: str) -> None:
+    assert "\u00b7" in neutralise(f"To{mark}tal rating: 5".replace("\u037a", "\u0345"))

@@ -370,3 +370,13 @@ def test_what_is_no_probability_is_no_rating(bad: float) -> None:
     assert verdict.rating is None
     assert verdict.scale_mass is None
     assert verdict.reason
+
+
+@pytest.mark.parametrize("reply", ["Total rating: 1", "Fine.\n**Total rating:** 4"])
+def test_a_number_at_the_end_of_a_reply_that_was_cut_is_no_verdict(reply: str) -> None:
+    """It may have been the beginning of 10, or of 4.5."""
+    assert parse_rating(reply) is not None
+    assert parse_rating(reply, cut=True) is None
+    assert verdict_from_reply(reply, 0, 5, cut=True).rating is None
+    assert parse_rating(f"{reply}\nbecause", cut=True) is not None
+    assert parse_rating("Total rating: 2\nTotal rating: 4", cut=True) == 2

@@ -54,6 +54,9 @@ class MarkedJudge:
             return verdict_from_probabilities([0.5 if n == int(mark) else other for n in range(6)], 0)
         return verdict_from_reply(f"Total rating: {mark}", 0, 5)
 
+    def signature_fields(self) -> dict[str, str]:
+        return {}
+
     def record(self) -> dict[str, Any]:
         return {"device": "none"}
 

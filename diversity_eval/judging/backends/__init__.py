@@ -20,6 +20,9 @@ class Backend(Protocol):
         verdicts; DiversityEvalError is for what would go wrong with all of them.
         """
 
+    def signature_fields(self) -> dict[str, str]:
+        """What a rating depends on beyond the configuration, found out while the judge was opened."""
+
     def record(self) -> dict[str, Any]:
         """What is known about the judge once it runs: device, commit, versions, tokens computed."""
 

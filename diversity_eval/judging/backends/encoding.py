@@ -78,7 +78,7 @@ class PromptEncoder:
             if len(ids) + new_tokens <= longest:
                 fitting[index] = ids
             else:
-                reason = f"the prompt has {len(ids)} tokens; with the reply the judge takes {longest}"
+                reason = f"prompt and reply do not fit into the {longest} tokens that the judge takes"
                 on_verdict(index, failed_verdict(reason))
         return fitting
 

@@ -6,7 +6,14 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig
 
-__all__ = ["available_bytes", "check_room", "chosen_device", "load_model", "needed_bytes"]
+__all__ = [
+    "available_bytes",
+    "check_quantization",
+    "check_room",
+    "chosen_device",
+    "load_model",
+    "needed_bytes",
+]
 
 _NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
 _ROOM_TO_WORK = 1 << 30  # activations and the cache of keys and values
@@ -44,14 +51,37 @@ def load_model(config: JudgeConfig) -> tuple[Any, Any]:
         raise DiversityEvalError(
             f"judge {config.name}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
         ) from None
+    check_quantization(config, getattr(model.config, "quantization_config", None) is not None)
     return model.eval(), tokenizer
+
+
+def check_quantization(config: JudgeConfig, quantised: bool) -> None:
+    """Raise DiversityEvalError if the weights are not held as `quantization`, and so the signature, says."""
+    if quantised and config.quantization == "none":
+        raise DiversityEvalError(
+            f"judge {config.name}: {config.model} is quantised, but `quantization` says none; say how, "
+            "e.g. awq-int4: it is part of the signature"
+        )
+    if not quantised and config.quantization != "none":
+        raise DiversityEvalError(
+            f"judge {config.name}: `quantization` says {config.quantization}, but the weights of "
+            f"{config.model} are not quantised; write nf4 to have that done here, or none"
+        )
 
 
 def chosen_device(config: JudgeConfig) -> str:
     """The device of the YAML; `auto` is CUDA where there is any, else the CPU."""
     import torch
 
-    return ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    here = torch.cuda.is_available()
+    device = ("cuda" if here else "cpu") if config.device == "auto" else config.device
+    cards = [f"cuda:{card}" for card in range(torch.cuda.device_count())] if here else []
+    if device not in ("cpu", "mps", *(["cuda"] if here else []), *cards):
+        raise DiversityEvalError(
+            f"judge {config.name}: there is no device {device!r} here; expected auto, cpu"
+            + "".join(f", {name}" for name in (["cuda", *cards] if here else []))
+        )
+    return device
 
 
 def check_room(config: JudgeConfig, device: str) -> None:

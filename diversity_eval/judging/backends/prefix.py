@@ -21,6 +21,7 @@ __all__ = ["Beginning", "SharedPrefix", "Step", "plan_groups"]
 
 _LEAST_SHARED = 16  # tokens; a shorter beginning of all prompts isn't worth a pass of its own
 _LEAST_SHARED_BY_GROUP = 6
+_FAMILY_BEGINNING, _SMALLEST_FAMILY = 64, 8  # tokens of a rubric; rows
 _LARGEST_DIFFERENCE = 0.05  # in probability, between with and without the cache; bfloat16 alone gives 0.01
 _GROUPS_AT_ONCE = 4  # whose keys and values are held; of a 70B model about 100 MB each
 _TOKENS_AT_ONCE = 65_536  # of a padded batch: a few very long responses do not need memory for sixteen
@@ -66,20 +67,29 @@ class SharedPrefix:
         self._common = Beginning(0, [])
         self._works: bool | None = None if _keeps_plain_cache(model) else False
         self.tokens_computed = 0
+        self._kept_lengths: list[int] = []
 
     @property
     def state(self) -> str:
         """Whether the cache is used, for the record."""
         if self._works is False:
             return "computed for each prompt: this model's cache cannot be shared"
-        return f"computed once: {self._common.length} tokens" if self._common.length else "none"
+        lengths = ", ".join(map(str, self._kept_lengths))
+        return f"computed once: {lengths} tokens" if lengths else "none"
 
     def batches(self, rows: Sequence[list[int]], size: int) -> Iterator[tuple[list[int], list[Beginning]]]:
         """All rows by their indices, in batches of at most `size`, with the beginning kept for each.
 
-        Rows that lie near in length share a batch, the longest come first: a batch that is too large for the
-        memory shows at once.
+        Rows of one rubric go together. Among them rows that lie near in length share a batch, and the longest
+        come first: a batch that is too large for the memory shows at once.
         """
+        for family in _families(rows):
+            for batch, beginnings in self._family_batches([rows[index] for index in family], size):
+                yield [family[index] for index in batch], beginnings
+
+    def _family_batches(
+        self, rows: Sequence[list[int]], size: int
+    ) -> Iterator[tuple[list[int], list[Beginning]]]:
         import torch
 
         with torch.inference_mode():
@@ -150,6 +160,8 @@ class SharedPrefix:
         if not shared:
             return
         (self._common,) = self._compute([shared])
+        if self._common.length not in self._kept_lengths:
+            self._kept_lengths.append(self._common.length)
         if self._works is None:
             self._works = self._agrees(rows)
             if not self._works:
@@ -223,6 +235,16 @@ def plan_groups(rows: Sequence[list[int]], common: int | None) -> list[_Group]:
         if len(group.rows) == 1:
             group.length = common
     return groups
+
+
+def _families(rows: Sequence[list[int]]) -> list[list[int]]:
+    """Rows that begin alike; those of small families together, since a batch should be full."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        found.setdefault(tuple(row[:_FAMILY_BEGINNING]), []).append(index)
+    families = [family for family in found.values() if len(family) >= _SMALLEST_FAMILY]
+    rest = [index for family in found.values() if len(family) < _SMALLEST_FAMILY for index in family]
+    return [*families, *([rest] if rest else [])]
 
 
 def _portions(order: Sequence[int], rows: Sequence[list[int]], size: int) -> Iterator[list[int]]:

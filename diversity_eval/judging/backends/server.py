@@ -122,6 +122,12 @@ class ServerBackend:
 
         run_with_deliveries(work, on_verdict)
 
+    def signature_fields(self) -> dict[str, str]:
+        """In `rate` mode, whether the judge wrote the reply's beginning itself: another measurement."""
+        if self._config.mode != "rate" or self._form.prefilled:
+            return {}
+        return {"judge_reply_start": "written", "judge_max_tokens": str(self._config.max_tokens)}
+
     def record(self) -> dict[str, Any]:
         """Addresses, models as the server names them, requests, and tokens by its own count, if it counts."""
         import openai
@@ -209,7 +215,7 @@ class ServerBackend:
     def _verdict(self, answer: Answer, form: RequestForm) -> Verdict:
         lowest, highest = self._config.lowest, self._config.highest
         if self._config.mode == "generate":
-            verdict = verdict_from_reply(answer.text, lowest, highest)
+            verdict = verdict_from_reply(answer.text, lowest, highest, cut=answer.cut)
         elif form.prefilled:
             gap = "" if answer.text[:1].isspace() else " "
             distribution = scale_probabilities(answer.positions, lowest, highest)

@@ -70,12 +70,21 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete and well-formed answer. `tokens` holds the server's count by kind, where it gives one."""
+    """A complete and well-formed answer.
+
+    Attributes:
+        text: the reply.
+        positions: its tokens, if log-probabilities were asked for.
+        model: which model the server says it was.
+        tokens: the server's count by kind, where it gives one.
+        cut: the token limit ended the reply.
+    """
 
     text: str
     positions: tuple[Position, ...] = ()
     model: str = ""
     tokens: Mapping[str, int] = field(default_factory=dict)
+    cut: bool = False
 
 
 def read_answer(body: bytes, *, logprobs: bool) -> Answer:
@@ -109,7 +118,9 @@ def read_answer(body: bytes, *, logprobs: bool) -> Answer:
         if not positions or not any(position.likeliest for position in positions):
             raise AttemptError("the answer has no log-probabilities", text or "", no_logprobs=True)
     model = loaded.get("model")
-    return Answer(text or "", positions, model if isinstance(model, str) else "", _token_counts(loaded))
+    model = model if isinstance(model, str) else ""
+    cut = choice.get("finish_reason") == "length"
+    return Answer(text or "", positions, model, _token_counts(loaded), cut)
 
 
 def scale_probabilities(positions: Sequence[Position], lowest: int, highest: int) -> list[float]:

@@ -50,6 +50,10 @@ class TransformersBackend:
             for place, verdict in zip(batch, verdicts, strict=True):
                 on_verdict(places[place], verdict)
 
+    def signature_fields(self) -> dict[str, str]:
+        """Nothing beyond the configuration."""
+        return {}
+
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and the tokens computed so far."""
         import torch
@@ -127,7 +131,10 @@ class TransformersBackend:
             step = self._prefix.next_step(step, torch.tensor(chosen, device=self._model.device))
             self._tokens += step.tokens
         texts = self._tokenizer.batch_decode(replies, skip_special_tokens=True)
-        return [verdict_from_reply(text, self._config.lowest, self._config.highest) for text in texts]
+        return [
+            verdict_from_reply(text, self._config.lowest, self._config.highest, cut=cut)
+            for text, cut in zip(texts, going, strict=True)
+        ]
 
 
 def _longest(model: Any, tokenizer: Any, config: JudgeConfig) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.encoding import PromptEncoder
-from diversity_eval.judging.backends.loading import check_room
+from diversity_eval.judging.backends.loading import check_quantization, check_room
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import (
     REPLY_START,
@@ -64,6 +64,7 @@ class VllmBackend:
                 f"judge {config.name}: vLLM does not start with {config.model}: "
                 f"{' '.join(str(error).split())[:400]}; what it printed above says more"
             ) from None
+        check_quantization(config, self._llm.llm_engine.model_config.quantization is not None)
         self._encoder = PromptEncoder(self._llm.get_tokenizer(), config)
         self._most = int(self._llm.llm_engine.model_config.max_model_len)
         self._sampling = self._sampling_parameters()
@@ -86,6 +87,10 @@ class VllmBackend:
                 self._prompt_tokens += len(encoded[index])
                 self._cached_tokens += output.num_cached_tokens or 0
                 on_verdict(index, self._verdict(output.outputs[0]))
+
+    def signature_fields(self) -> dict[str, str]:
+        """Nothing beyond the configuration."""
+        return {}
 
     def record(self) -> dict[str, Any]:
         """Versions, and how much of the prompts came from the prefix cache."""
@@ -122,7 +127,8 @@ class VllmBackend:
 
     def _verdict(self, output: Any) -> Verdict:
         if self._config.mode == "generate":
-            return verdict_from_reply(output.text, self._config.lowest, self._config.highest)
+            cut = output.finish_reason != "stop"
+            return verdict_from_reply(output.text, self._config.lowest, self._config.highest, cut=cut)
         given = output.logprobs[0] if output.logprobs else {}
         # A token that is not among the likeliest counts as 0: the mass is then a lower bound.
         probabilities = [

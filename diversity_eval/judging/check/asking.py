@@ -50,6 +50,10 @@ class _Borrowed:
     def judge(self, prompts: Sequence[str], on_verdict: Callable[[int, Verdict], None]) -> None:
         self._backend.judge(prompts, on_verdict)
 
+    def signature_fields(self) -> dict[str, str]:
+        """As the judge itself."""
+        return self._backend.signature_fields()
+
     def record(self) -> dict[str, Any]:
         return self._backend.record()
 

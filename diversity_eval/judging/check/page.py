@@ -18,7 +18,8 @@ _HOW_TO_READ = """\
   points, with a 95 % bootstrap interval; *p* is that of a sign-flip test.
 - **sees**: the original is above in more than half of the pairs (lower end of Wilson's 95 % interval), the
   interval of the loss lies above 0, and the loss is at least 5 % of the scale. **sees weakly**: only the
-  interval of the loss lies above 0. **blind**: that interval includes 0. **prefers it**: it lies below 0.
+  interval of the loss lies above 0. **prefers it**: it lies below 0. **unclear**: it includes 0, but reaches
+  up to 10 % of the scale. **blind**: it includes 0 and ends below that.
 - Being cut off must cost nothing. **costs points**: the interval lies above 0. **unclear**: it does not, but
   reaches up to 10 % of the scale. **costs nothing**: neither.
 - **too few**: fewer than 5 pairs.

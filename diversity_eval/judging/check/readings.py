@@ -46,7 +46,7 @@ def read_comparison(comparison: Comparison, width: float) -> Reading:
     if comparison.loss.upper < 0:
         return "prefers it"
     if comparison.loss.lower <= 0:
-        return "blind"
+        return "unclear" if comparison.loss.upper >= SMALL_LOSS_SHARE * width else "blind"
     sure = comparison.above.lower > 0.5 and comparison.loss.value >= SURE_LOSS_SHARE * width
     return "sees" if sure else "sees weakly"
 

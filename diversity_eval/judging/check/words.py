@@ -18,6 +18,7 @@ _LEADS: Sequence[tuple[Reading, str]] = (
     ("sees", "sees"),
     ("sees weakly", "sees weakly"),
     ("blind", "is blind to"),
+    ("unclear", "leaves unclear, with so few pairs,"),
     ("prefers it", "prefers to the original"),
 )
 

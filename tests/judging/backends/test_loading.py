@@ -68,3 +68,20 @@ def test_a_model_that_is_not_here_is_not_checked(tmp_path: Path) -> None:
 def test_an_unknown_dtype_is_named(long_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(DiversityEvalError, match="dtype 'float7': expected auto, float32"):
         loading.load_model(judge(tmp_path, long_checkpoint, dtype="float7"))
+
+
+def test_what_the_signature_says_of_the_weights_has_to_be_true(long_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiversityEvalError, match=r"says awq-int4, but the weights of .* are not quantised"):
+        loading.load_model(judge(tmp_path, long_checkpoint, quantization="awq-int4"))
+    model, tokenizer = loading.load_model(judge(tmp_path, long_checkpoint, quantization="nf4", dtype="auto"))
+    model.save_pretrained(tmp_path / "saved")
+    tokenizer.save_pretrained(tmp_path / "saved")
+    with pytest.raises(DiversityEvalError, match="is quantised, but `quantization` says none"):
+        loading.load_model(judge(tmp_path, tmp_path / "saved", dtype="auto"))
+    loading.load_model(judge(tmp_path, tmp_path / "saved", dtype="auto", quantization="bnb-nf4-checkpoint"))
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "meta", "gpu"])
+def test_a_device_that_is_not_here(device: str, long_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiversityEvalError, match=f"there is no device '{device}' here; expected auto, cpu"):
+        loading.load_model(judge(tmp_path, long_checkpoint, device=device))

@@ -132,3 +132,25 @@ def test_rows_that_share_nothing_more_still_fill_a_batch(long_checkpoint: Path) 
     with torch.inference_mode():
         sizes = [len(batch) for batch, _ in SharedPrefix(model).batches(rows, 8)]
     assert sizes == [8, 8, 4]
+
+
+def test_rows_of_two_rubrics_keep_the_beginning_of_each(long_checkpoint: Path) -> None:
+    import torch
+
+    model = load(long_checkpoint)
+    draw = random.Random(11)
+    rubrics = [draw.choices(range(3, 300), k=120) for _ in range(2)]
+    rows = [[5, *rubrics[n % 2], *draw.choices(range(3, 300), k=9)] for n in range(24)]
+    shared = SharedPrefix(model)
+    computed = 0
+    seen = set()
+    with torch.inference_mode():
+        for batch, beginnings in shared.batches(rows, 8):
+            step = shared.first_step([rows[index] for index in batch], beginnings)
+            computed += step.tokens
+            for place, index in enumerate(batch):
+                seen.add(index)
+                alone = model(input_ids=torch.tensor([rows[index]])).logits[0, -1]
+                torch.testing.assert_close(step.logits[place], alone, rtol=1e-4, atol=1e-4)
+    assert seen == set(range(24))
+    assert computed + shared.tokens_computed < 24 * 40 < sum(map(len, rows)) / 3

@@ -523,3 +523,29 @@ def test_an_error_of_the_caller_ends_the_requests() -> None:
             backend.judge(PROMPTS, full)
         assert len(calls) == 1
         assert len(asked(judge)) <= 4
+
+
+def test_the_way_of_asking_is_in_the_signature_and_apart_in_the_store(tmp_path: Path) -> None:
+    from diversity_eval.judging.rater import Rater, Rating
+    from diversity_eval.judging.rubric import load_rubric
+    from diversity_eval.judging.store import VerdictStore
+
+    signatures = []
+    # The second run has one more to ask, finds out that it is asked in another way, and asks for all of them.
+    for refuses, count, wanted in (
+        ((), 4, 4),
+        (("continue_final_message",), 5, 5),
+        (("continue_final_message",), 5, 0),
+    ):
+        items = [Rating("story", "It rained.", f"Ending {n}.") for n in range(count)]
+        with running(FaultyJudge(refuses=refuses)) as server:
+            settings = JudgeConfig(
+                "tested", "server", "m", {"*": load_rubric("story")}, base_url=(server.url,), mode="rate"
+            )
+            rater = Rater(settings, VerdictStore(tmp_path / "v.sqlite"), progress=False)
+            assert all(verdict.rating is not None for verdict in rater.rate(items))
+            signatures.append(rater.signature_fields("story"))
+            assert rater.asked == wanted
+            rater.close()
+    assert signatures[0] != signatures[1] == signatures[2]
+    assert signatures[1]["judge_reply_start"] == "written"

@@ -135,7 +135,7 @@ def test_a_prompt_that_does_not_fit_is_unscored_and_the_others_are_not(
     found, _ = verdicts_of(config, [prompts[0], prompts[0] + " x" * 3000])
     assert found[0].reply
     assert found[1].failed
-    assert "the judge takes 2000" in found[1].reason
+    assert "do not fit into the 2000 tokens" in found[1].reason
 
 
 def test_a_batch_that_memory_does_not_hold_is_halved(

@@ -108,6 +108,10 @@ class KnownJudge:
         for index, (prompt, response) in enumerate(shown):
             on_verdict(index, self._verdict(self._decide(prompt, response)))
 
+    def signature_fields(self) -> dict[str, str]:
+        """As the judge itself."""
+        return {}
+
     def record(self) -> dict[str, Any]:
         return {"known": True}
 

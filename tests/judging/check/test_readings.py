@@ -34,8 +34,10 @@ def comparison(loss: tuple[float, float, float], above_lower: float = 0.7, pairs
         (comparison((2.0, 1.0, 3.0), above_lower=0.5), "sees weakly"),
         (comparison((0.24, 0.1, 0.4)), "sees weakly"),  # 5 % of the scale is 0.25
         (comparison((0.25, 0.1, 0.4)), "sees"),
-        (comparison((0.5, 0.0, 1.0)), "blind"),
-        (comparison((0.5, -0.1, 1.0)), "blind"),
+        (comparison((0.2, 0.0, 0.4)), "blind"),
+        (comparison((0.2, -0.1, 0.49)), "blind"),
+        (comparison((0.2, -0.1, 0.5)), "unclear"),  # 10 % of the scale: too few pairs to call it blind
+        (comparison((1.0, -0.4, 3.0)), "unclear"),
         (comparison((-0.5, -0.9, -0.1)), "prefers it"),
         (comparison((2.0, 1.0, 3.0), pairs=4), "too few"),
         (comparison((2.0, 1.0, 3.0), pairs=5), "sees"),
