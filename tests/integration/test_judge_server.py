@@ -80,7 +80,8 @@ def assert_complete(path: Path, count: int) -> None:
 
 def answers(judge: FaultyJudge) -> list[int]:
     """How often each prompt got a good answer."""
-    return [count for prompt, count in judge.answered.items() if CHECK not in prompt]
+    with judge.lock:  # it goes on answering
+        return [count for prompt, count in judge.answered.items() if CHECK not in prompt]
 
 
 @pytest.mark.parametrize("mode", ["generate", "rate"])
