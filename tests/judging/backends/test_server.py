@@ -123,7 +123,8 @@ def test_verdicts_come_one_by_one_in_the_calling_thread() -> None:
 
         def keep(index: int, verdict: Verdict) -> None:
             threads.add(threading.get_ident())
-            seen.append(sum(judge.requests.values()) - 1)
+            with judge.lock:
+                seen.append(sum(judge.requests.values()) - 1)
 
         backend.judge(PROMPTS, keep)
     assert threads == {threading.get_ident()}
