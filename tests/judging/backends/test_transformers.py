@@ -29,6 +29,17 @@ def verdicts_of(config: JudgeConfig, prompts: list[str]) -> tuple[list[Verdict],
     return [found[index] for index in range(len(prompts))], record
 
 
+def shown_to_the_judge(tokenizer: Any, prompt: str) -> str:
+    """The text up to the reply, by transformers' own rendering where there is a template."""
+    if not tokenizer.chat_template:
+        return f"{tokenizer.bos_token}{prompt}\n"
+    return str(
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+    )
+
+
 @pytest.mark.parametrize("which", ["long_checkpoint", "sliding_checkpoint", "chat_judge_checkpoint"])
 def test_rate_gives_the_distribution_of_one_plain_forward_pass(
     which: str,
@@ -49,12 +60,7 @@ def test_rate_gives_the_distribution_of_one_plain_forward_pass(
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     for prompt, got in zip(prompts, found, strict=True):
-        if tokenizer.chat_template:
-            text = tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-        else:
-            text = f"{tokenizer.bos_token}{prompt}\n"
+        text = shown_to_the_judge(tokenizer, prompt)
         ids = tokenizer(f"{text}Total rating: 0", add_special_tokens=False).input_ids
         assert tokenizer.decode([ids[-1]]).strip() == "0"
         with torch.inference_mode():
@@ -82,12 +88,7 @@ def test_generate_writes_what_transformers_generate_writes(
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     for prompt, got in zip(prompts, found, strict=True):
-        if tokenizer.chat_template:
-            text = tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-        else:
-            text = f"{tokenizer.bos_token}{prompt}\n"
+        text = shown_to_the_judge(tokenizer, prompt)
         ids = torch.tensor([tokenizer(text, add_special_tokens=False).input_ids])
         out = model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False,
