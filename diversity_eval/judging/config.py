@@ -1,22 +1,21 @@
 """Judges as data: `judges/NAME.yaml`, checked before anything is loaded."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.config_files import check_keys, find_config, model_path, read_settings
 from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode, own_quantization
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
-from diversity_eval.judging.rubric import Rubric, existing_file, load_rubric, shipped_folder
+from diversity_eval.judging.rubric import Rubric, load_rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
 
 __all__ = ["BackendName", "JudgeConfig", "Mode", "load_judge", "shipped_judges"]
 
 _DEFAULT_RUBRICS = {"story": "story", "instruction": "instruction"}
 _NOT_SHOWN = ("rubrics", "request", "engine")  # the last two may hold a token
-_ALIASES = {"quantisation": "quantization"}
 # Arguments of vLLM's engine that say where and how fast, not what is computed.
 _ENGINE_PLACEMENT = frozenset(
     {
@@ -74,6 +73,11 @@ class JudgeConfig:
     request: Mapping[str, Any] = field(default_factory=dict)
     # vllm
     engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"judge {self.name}"
 
     @property
     def lowest(self) -> int:
@@ -168,58 +172,14 @@ def load_judge(name: str, changes: Mapping[str, Any] | None = None) -> JudgeConf
     Raises:
         DiversityEvalError: no such judge, unreadable YAML, an unknown key, a value that does not fit.
     """
-    path = shipped_folder() / f"{name}.yaml" if name in shipped_judges() else existing_file(name)
-    if path is None:
-        near = difflib.get_close_matches(name, shipped_judges(), 1)
-        raise DiversityEvalError(
-            f"judge {name!r} is neither one of {', '.join(shipped_judges())} nor an existing file"
-            + (f"; did you mean {near[0]}?" if near else "; give one of these or the path of a YAML file")
-        )
-    settings = _read(path)
-    for key, value in (changes or {}).items():
-        settings[_ALIASES.get(key, key)] = value
-    return _from_settings(settings, path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DiversityEvalError(f"judge {path}: cannot be read as UTF-8 text: {error}") from None
-    except yaml.YAMLError as error:
-        # The whole message quotes the line, which may hold a key that does not belong there.
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
-        raise DiversityEvalError(f"judge {path}{line}: not valid YAML: {problem}") from None
-    if not isinstance(loaded, dict):
-        raise DiversityEvalError(f"judge {path}: expected `key: value` lines (backend, model, mode, ...)")
-    settings: dict[str, Any] = {}
-    for given, value in loaded.items():
-        key = _ALIASES.get(str(given), str(given))
-        if key in settings:
-            raise DiversityEvalError(f"judge {path}: `{key}` is given twice, in two spellings; keep one")
-        settings[key] = value
-    return settings
+    path = find_config("judge", name, shipped_folder())
+    return _from_settings(read_settings("judge", path, changes), path)
 
 
 def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
     where = f"judge {path.name}"
     names = {f.name for f in fields(JudgeConfig)} - {"name", "rubrics"} | {"rubric"}
-    for key in settings:
-        if key.lower() in ("api_key", "key", "token", "password"):
-            raise DiversityEvalError(
-                f"{where}: no key belongs into a judge's YAML; put it into an environment variable and name "
-                "that under `api_key_env` (OPENAI_API_KEY if none is named)"
-            )
-        if key not in names:
-            near = difflib.get_close_matches(key, sorted(names), 1)
-            raise DiversityEvalError(
-                f"{where}: unknown key {key!r}"
-                + (f"; did you mean {near[0]}?" if near else f"; the keys are {', '.join(sorted(names))}")
-            )
+    check_keys(where, settings, names)
     for key in ("backend", "model"):
         if not settings.get(key):
             raise DiversityEvalError(f"{where}: `{key}` is missing")
@@ -241,7 +201,7 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
     if config.backend == "server":
         return config
     quantization = own_quantization(where, config.quantization)
-    return replace(config, model=_model_path(config.model, path.parent), quantization=quantization)
+    return replace(config, model=model_path(config.model, path.parent), quantization=quantization)
 
 
 def _rubrics(where: str, value: Any, folder: Path) -> dict[str, Rubric]:
@@ -255,11 +215,3 @@ def _rubrics(where: str, value: Any, folder: Path) -> dict[str, Rubric]:
             "{story: story, instruction: instruction}"
         )
     return {str(kind): load_rubric(name, folder) for kind, name in value.items()}
-
-
-def _model_path(model: str, folder: Path) -> str:
-    """A checkpoint beside the YAML is found from anywhere; Hub ids and absolute paths stay."""
-    beside = folder / model
-    if not Path(model).is_absolute() and not Path(model).exists() and (beside / "config.json").is_file():
-        return str(beside)
-    return model

@@ -1,12 +1,12 @@
-"""Loading a judge into this process, and whether it fits."""
+"""Loading a model that judges into this process, and whether it fits."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.judging.config import JudgeConfig
 
 __all__ = [
+    "LocalModel",
     "available_bytes",
     "check_quantization",
     "check_room",
@@ -21,18 +21,50 @@ _BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
 _DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
-def load_model(config: JudgeConfig) -> tuple[Any, Any]:
-    """The judge's model, ready for inference, and its tokenizer.
+class LocalModel(Protocol):
+    """What a configuration has to say of a model that runs in this process."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it, e.g. `judge small-local`."""
+
+    @property
+    def model(self) -> str:
+        """Hub id or folder."""
+
+    @property
+    def revision(self) -> str | None:
+        """Branch or commit on the Hub; None for its main branch."""
+
+    @property
+    def tokenizer(self) -> str | None:
+        """Hub id or folder of the tokenizer; None if the model has it."""
+
+    @property
+    def dtype(self) -> str:
+        """`auto`, or one of torch's floating types."""
+
+    @property
+    def device(self) -> str:
+        """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
+
+    @property
+    def quantization(self) -> str:
+        """`none`, `nf4`, or what the checkpoint is already."""
+
+
+def load_model(config: LocalModel, head: Literal["causal", "classification"] = "causal") -> tuple[Any, Any]:
+    """The model, ready for inference, and its tokenizer.
 
     Raises DiversityEvalError: the extra is missing, nothing of that name can be had, it does not fit into the
-    memory that is free, or loading fails.
+    memory that is free, loading fails, or the checkpoint has no weights for a classification head.
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
     except ImportError as error:
         raise DiversityEvalError(
-            f"judge {config.name} needs torch and transformers ({error}): pip install 'diversity-eval[judge]'"
+            f"{config.label} needs torch and transformers ({error}): pip install 'diversity-eval[judge]'"
         ) from None
     device = chosen_device(config)
     check_room(config, device)
@@ -44,32 +76,44 @@ def load_model(config: JudgeConfig) -> tuple[Any, Any]:
         model_arguments["quantization_config"] = _nf4()
         if model_arguments["dtype"] == "auto":
             model_arguments["dtype"] = torch.bfloat16
+    # A revision is of the model's repository; a tokenizer from elsewhere has its own.
+    tokenizer_arguments = {**arguments, **({"revision": "main"} if config.tokenizer else {})}
+    auto = AutoModelForCausalLM if head == "causal" else AutoModelForSequenceClassification
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.tokenizer or config.model, **arguments)
-        model = AutoModelForCausalLM.from_pretrained(config.model, **arguments, **model_arguments)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(config.tokenizer or config.model, **tokenizer_arguments)
+        model, loading = auto.from_pretrained(
+            config.model, output_loading_info=True, **arguments, **model_arguments
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
         raise DiversityEvalError(
-            f"judge {config.name}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
+            f"{config.label}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
         ) from None
+    # transformers fills a head that a checkpoint lacks with random numbers, and only warns.
+    if missing := sorted(loading.get("missing_keys") or ()):
+        raise DiversityEvalError(
+            f"{config.label}: {config.model} has no weights for {', '.join(missing[:3])}, so it is not a "
+            f"{'language model' if head == 'causal' else 'sequence classification model'} that was trained; "
+            "name another checkpoint"
+        )
     check_quantization(config, getattr(model.config, "quantization_config", None) is not None)
     return model.eval(), tokenizer
 
 
-def check_quantization(config: JudgeConfig, quantised: bool) -> None:
+def check_quantization(config: LocalModel, quantised: bool) -> None:
     """Raise DiversityEvalError if the weights are not held as `quantization`, and so the signature, says."""
     if quantised and config.quantization == "none":
         raise DiversityEvalError(
-            f"judge {config.name}: {config.model} is quantised, but `quantization` says none; say how, "
+            f"{config.label}: {config.model} is quantised, but `quantization` says none; say how, "
             "e.g. awq-int4: it is part of the signature"
         )
     if not quantised and config.quantization != "none":
         raise DiversityEvalError(
-            f"judge {config.name}: `quantization` says {config.quantization}, but the weights of "
+            f"{config.label}: `quantization` says {config.quantization}, but the weights of "
             f"{config.model} are not quantised; write nf4 to have that done here, or none"
         )
 
 
-def chosen_device(config: JudgeConfig) -> str:
+def chosen_device(config: LocalModel) -> str:
     """The device of the YAML; `auto` is CUDA where there is any, else the CPU."""
     import torch
 
@@ -78,27 +122,27 @@ def chosen_device(config: JudgeConfig) -> str:
     cards = [f"cuda:{card}" for card in range(torch.cuda.device_count())] if here else []
     if device not in ("cpu", "mps", *(["cuda"] if here else []), *cards):
         raise DiversityEvalError(
-            f"judge {config.name}: there is no device {device!r} here; expected auto, cpu"
+            f"{config.label}: there is no device {device!r} here; expected auto, cpu"
             + "".join(f", {name}" for name in (["cuda", *cards] if here else []))
         )
     return device
 
 
-def check_room(config: JudgeConfig, device: str) -> None:
-    """Raise DiversityEvalError if the judge needs more memory than the device has free.
+def check_room(config: LocalModel, device: str) -> None:
+    """Raise DiversityEvalError if the model needs more memory than the device has free.
 
-    A judge whose files are not here yet is not checked: its size is not known.
+    One whose files are not here yet is not checked: its size is not known.
     """
     needed, free = needed_bytes(config), available_bytes(device)
     if needed is not None and free is not None and needed > free:
         raise DiversityEvalError(
-            f"judge {config.name} needs about {needed / 2**30:.1f} GiB on {device}, where "
-            f"{free / 2**30:.1f} GiB are free; free memory, use a smaller or quantised judge, or one on a "
+            f"{config.label} needs about {needed / 2**30:.1f} GiB on {device}, where "
+            f"{free / 2**30:.1f} GiB are free; free memory, use a smaller or quantised model, or one on a "
             "server"
         )
 
 
-def needed_bytes(config: JudgeConfig) -> int | None:
+def needed_bytes(config: LocalModel) -> int | None:
     """Memory for weights and work, from the headers of the safetensors files; None if they are not here."""
     files = _weight_files(config)
     if not files:
@@ -138,7 +182,7 @@ def available_bytes(device: str) -> int | None:
     return int(psutil.virtual_memory().available)
 
 
-def _weight_files(config: JudgeConfig) -> list[Path]:
+def _weight_files(config: LocalModel) -> list[Path]:
     folder = Path(config.model)
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
@@ -165,14 +209,14 @@ def _header(path: Path) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _dtype(config: JudgeConfig) -> Any:
+def _dtype(config: LocalModel) -> Any:
     import torch
 
     if config.dtype == "auto":
         return "auto"
     if config.dtype not in _DTYPES:
         raise DiversityEvalError(
-            f"judge {config.name}: dtype {config.dtype!r}: expected auto, {', '.join(_DTYPES)}"
+            f"{config.label}: dtype {config.dtype!r}: expected auto, {', '.join(_DTYPES)}"
         )
     return getattr(torch, config.dtype)
 
