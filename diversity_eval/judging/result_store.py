@@ -1,4 +1,4 @@
-"""What pair classifiers and reward models computed, on disk by content, so that a rerun goes on from there."""
+"""What pair classifiers and reward models computed, on disk by content, for the next run to go on from."""
 
 import hashlib
 import json

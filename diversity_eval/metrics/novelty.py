@@ -1,7 +1,7 @@
 """NoveltyBench: how many different things K responses say, and what they are worth to a patient user.
 
-Source: Zhang et al. 2025, "NoveltyBench: Evaluating Language Models for Humanlike Diversity", sections 3 and 4,
-metric version 1.0. Whether two responses say the same is for the caller's `same`; nothing here loads a model.
+Source: Zhang et al. 2025, "NoveltyBench: Evaluating Language Models for Humanlike Diversity", metric version
+1.0. Whether two responses say the same is for the caller's `same`; nothing here loads a model.
 """
 
 import math
@@ -45,13 +45,13 @@ def partition(
     """Equivalence classes of the responses to each of many prompts.
 
     Within a prompt, in order: a response that is in no class yet opens one and, as its representative, is
-    compared with every later response that is in no class; those judged the same join. Different prompts do not
-    touch each other, so all of them advance together: in each wave `same` gets the comparisons of every
+    compared with every later response that is in no class; those judged the same join. Different prompts do
+    not touch each other, so all of them advance together: in each wave `same` gets the comparisons of every
     prompt's newest representative. The classes are those of comparing one pair at a time, whatever relation
     `same` is, also one that is neither symmetric nor transitive.
 
     Args:
-        batches_of_responses: per prompt, its K responses: texts, or anything hashable that `same` understands.
+        batches_of_responses: per prompt, its K responses: texts, or anything hashable that `same` takes.
         same: from a list of different pairs (representative, later response) to True, False, or None where it
             is not known. Equal pairs of one wave are asked once.
 
@@ -176,7 +176,7 @@ def utility(partition: Sequence[int], scores: Sequence[float | None], patience: 
     _check(partition, "utility")
     if len(scores) != len(partition):
         raise DiversityEvalError(
-            f"utility needs one score per response, but was given {len(scores)} for {len(partition)} responses"
+            f"utility needs one score per response, but got {len(scores)} for {len(partition)} responses"
         )
     if not 0 < patience <= 1:
         raise DiversityEvalError(f"utility: patience is {patience}; expected a number above 0, at most 1")

@@ -48,13 +48,13 @@ def novelty_metric(
         progress: show bars on stderr.
 
     Raises:
-        DiversityEvalError: a reward model beside metric version 1.1, whose judge scores too; a store that cannot
-            be used.
+        DiversityEvalError: a reward model beside metric version 1.1, whose judge scores too; a store that
+            cannot be used.
     """
     if classifier.test == "judge_sets":
         if reward is not None:
             raise DiversityEvalError(
-                f"classifier {classifier.name} is metric version 1.1, in which the judge scores the responses "
+                f"classifier {classifier.name} is metric version 1.1, in which the judge scores responses "
                 f"too; leave reward model {reward.name} out"
             )
         from diversity_eval.judging.novelty.judged import JudgedNovelty

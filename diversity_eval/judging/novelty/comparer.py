@@ -37,7 +37,7 @@ def open_test(config: ClassifierConfig, store: ResultStore) -> PairTest:
 
 
 class Comparer:
-    """A pair test with its store. It is loaded when the first comparison is missing; `open()` loads it before.
+    """A pair test with its store. It is loaded when the first comparison is missing, or by `open()`.
 
     Attributes:
         config: of the test.

@@ -1,4 +1,4 @@
-"""Metric version 1.0: pairs are compared one by one, and a reward model scores each class's first response."""
+"""Metric version 1.0: pairs are compared, and a reward model scores each class's first response."""
 
 from collections.abc import Sequence
 from typing import Any
