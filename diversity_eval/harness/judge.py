@@ -16,7 +16,7 @@ from diversity_eval.judging.rater import Rater
 from diversity_eval.judging.store import VerdictStore
 from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
-__all__ = ["judge_error", "open_rater", "report_unscored"]
+__all__ = ["fail_at_the_end", "judge_error", "open_rater", "output_folder", "report_unscored"]
 
 _AFTERWARDS = (
     "run without `judge` and with --log_samples, then score afterwards: "
@@ -42,7 +42,7 @@ def open_rater(options: TaskOptions, model: EvaluatedModel, *, kind: str, task: 
         )
     config = load_judge(options.judge, dict(options.judge_set))
     config.rubric(kind)
-    path = Path(options.verdicts) if options.verdicts else _output_folder() / "verdicts.sqlite"
+    path = Path(options.verdicts) if options.verdicts else output_folder() / "verdicts.sqlite"
     key = (options.judge, repr(options.judge_set), str(path.resolve()))
     if key not in _raters:
         rater = Rater(config, VerdictStore(path))
@@ -59,7 +59,7 @@ def open_rater(options: TaskOptions, model: EvaluatedModel, *, kind: str, task: 
     return _raters[key]
 
 
-def _output_folder() -> Path:
+def output_folder() -> Path:
     """lm-eval's --output_path (the folder of a .json path), else the working folder.
 
     Like the model, it is not handed to tasks; `simple_evaluate` has the tracker that knows it.
@@ -72,12 +72,12 @@ def _output_folder() -> Path:
     return path.parent if path.suffix == ".json" else path
 
 
-def judge_error(task: str, error: Exception) -> str:
-    """Why the rating ended early, said at once and at the end; the responses and other metrics are kept."""
+def judge_error(task: str, error: Exception, what: str = "the rating") -> str:
+    """Why `what` ended early, said at once and at the end; the responses and other metrics are kept."""
     reason = f"{type(error).__name__}: {error}" if not isinstance(error, DiversityEvalError) else str(error)
     reason = " ".join(reason.split())[:400]
-    logger.error("%s: the rating ended early: %s", task, reason)
-    return f"the rating ended early: {reason}"
+    logger.error("%s: %s ended early: %s", task, what, reason)
+    return f"{what} ended early: {reason}"
 
 
 def report_unscored(task: str, rater: Rater, unscored: int, rated: int) -> None:
@@ -95,8 +95,7 @@ def report_unscored(task: str, rater: Rater, unscored: int, rated: int) -> None:
         logger.warning("%s", message)
         return
     logger.error("%s. That is more than %.0f %%: do not publish", message, 100 * LARGEST_UNSCORED_SHARE)
-    if _is_lm_eval_command():
-        _fail_at_the_end(message)
+    fail_at_the_end(message)
 
 
 def _is_lm_eval_command() -> bool:
@@ -108,12 +107,14 @@ def _is_lm_eval_command() -> bool:
 _failing: list[str] = []
 
 
-def _fail_at_the_end(message: str) -> None:
-    """Let lm_eval's command write everything and then end with status 1.
+def fail_at_the_end(message: str) -> None:
+    """Let lm_eval's command, if it is that which runs, write everything and then end with status 1.
 
     lm-eval has no way for a task to say so, and an exception now would lose the results. At exit the status
     can only be replaced by ending the process, which is why output is flushed first.
     """
+    if not _is_lm_eval_command():
+        return
     if not _failing:
 
         def end() -> None:

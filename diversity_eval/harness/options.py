@@ -31,6 +31,11 @@ class TaskOptions:
     judge: str | None = None
     judge_set: Mapping[str, Any] = field(default_factory=dict)
     verdicts: str | None = None
+    classifier: str | None = None
+    classifier_set: Mapping[str, Any] = field(default_factory=dict)
+    reward: str | None = None
+    reward_set: Mapping[str, Any] = field(default_factory=dict)
+    novelty_store: str | None = None
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> "TaskOptions":
@@ -49,8 +54,12 @@ class TaskOptions:
             raise DiversityEvalError(
                 f"num_samples={options.num_samples}: diversity needs at least 2 responses to each prompt"
             )
-        if options.judge is None and (unused := [n for n in ("judge_set", "verdicts") if n in metadata]):
-            raise DiversityEvalError(f"{unused[0]} is given without a judge; add judge=NAME")
+        if options.judge is None and "judge_set" in metadata:
+            raise DiversityEvalError("judge_set is given without a judge; add judge=NAME")
+        if options.judge is None and options.classifier is None and "verdicts" in metadata:
+            raise DiversityEvalError("verdicts is given without a judge; add judge=NAME")
+        if options.reward is None and "reward_set" in metadata:
+            raise DiversityEvalError("reward_set is given without a reward model; add reward=NAME")
         return options
 
 
@@ -97,6 +106,11 @@ def _judge(name: str, value: Any) -> str | None:
     return None if value is None or str(value).strip().lower() == "none" else _text(name, value)
 
 
+def _classifier(name: str, value: Any) -> str:
+    """`none` is kept apart from nothing said, which means the benchmark's own."""
+    return _judge(name, value) or "none"
+
+
 def _settings(name: str, value: Any) -> dict[str, Any]:
     """A mapping, or `key=value;key=value` (commas already part lm-eval's own list)."""
     if isinstance(value, Mapping):
@@ -108,8 +122,7 @@ def _settings(name: str, value: Any) -> dict[str, Any]:
         key, equals, text = part.partition("=")
         if not equals or not key.strip():
             raise DiversityEvalError(
-                f"{name}={value!r}: expected key=value;key=value, or in JSON a mapping, with keys of a "
-                "judge's YAML"
+                f"{name}={value!r}: expected key=value;key=value, or in JSON a mapping, with keys of the YAML"
             )
         try:
             settings[key.strip()] = yaml.safe_load(text)
@@ -129,4 +142,9 @@ _READERS: Mapping[str, Any] = {
     "judge": _judge,
     "judge_set": _settings,
     "verdicts": _text,
+    "classifier": _classifier,
+    "classifier_set": _settings,
+    "reward": _judge,
+    "reward_set": _settings,
+    "novelty_store": _text,
 }

@@ -15,7 +15,8 @@ def aggregations(reported: Reported) -> dict[str, Callable[[Sequence[float]], fl
     functions: dict[str, Callable[[Sequence[float]], float]] = {}
     for name in reported.means:
         functions[name] = mean
-        functions[f"{name}_std"] = standard_deviation
+        if name not in reported.without_spread:
+            functions[f"{name}_std"] = standard_deviation
     for name in reported.counts:
         functions[name] = sum
     return functions

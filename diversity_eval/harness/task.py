@@ -23,6 +23,7 @@ from diversity_eval.harness.model import (
     use_own_limits,
     use_side_by_side_requests,
 )
+from diversity_eval.harness.novelty import open_novelty, report_unknown
 from diversity_eval.harness.options import PRESETS, TaskOptions
 from diversity_eval.harness.prompts import ContextFit, beginning_text, fit_context
 from diversity_eval.harness.provenance import (
@@ -75,7 +76,9 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     sources.yaml, or `rows`: a function that returns the documents), `base` (the prompt is text to
     continue, not an instruction), `stop` (where a response is cut), `sample_seed`, `largest_k` (of metrics
     that are reported "at k"), `kind` (`story`, `instruction`: which rubric a judge uses) and `prompt_field`
-    (the document's field that a judge is shown as the prompt). A user's options are in `options.py`.
+    (the document's field that a judge is shown as the prompt), `novelty` (Distinct and Utility are measured),
+    `id_field` and `category_field` (of the document: its name, and what values are given apart for). A user's
+    options are in `options.py`.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -86,8 +89,9 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         given = config.get("metadata") or {}
         self._options = TaskOptions.from_metadata(given)
         metadata = config["metadata"] = without_secrets(given)
-        if self._options.judge_set:  # a server's address and fields of its requests may hold secrets
-            metadata["judge_set"] = sorted(self._options.judge_set)
+        for name in ("judge_set", "classifier_set", "reward_set"):
+            if changed := getattr(self._options, name):  # addresses and fields of requests may hold secrets
+                metadata[name] = sorted(changed)
         self._settings: dict[str, Any] = dict(metadata.get("diversity_eval") or {})
         config["generation_kwargs"] = {**config["generation_kwargs"], **PRESETS[self._options.preset]}
         self._model: EvaluatedModel | None = None
@@ -170,13 +174,16 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             documents=document_selection(len(self.eval_docs), limit, samples),
         )
         self._check_prompt_field()
-        rater = None
+        rater = novelty = None
         if "bypass" not in self._metric_fn_list:
-            rater = open_rater(self._options, model, kind=self._kind, task=self.config.task)
+            task = self.config.task
+            rater = open_rater(self._options, model, kind=self._kind, task=task)
+            novelty = open_novelty(self._options, model, self._settings, self.eval_docs, task=task)
         self._use_scorer(
             PromptScorer(
                 choose_embedding(self._options.embeddings),
                 rater,
+                novelty,
                 kind=self._kind,
                 prompt_field=str(self._settings.get("prompt_field") or ""),
                 on_judge_error=lambda error: judge_error(self.config.task, error),
@@ -397,6 +404,8 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         )
         if self._scorer.rater is not None:
             report_unscored(self.config.task, self._scorer.rater, self._scorer.unscored, self._scorer.rated)
+        if self._scorer.novelty is not None:
+            report_unknown(self.config.task, self._scorer.novelty)
 
     @property
     def _kind(self) -> str:
@@ -405,7 +414,9 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     def _prompt_responses(self, doc: Any, responses: list[str]) -> PromptResponses:
         prompt_field = self._settings.get("prompt_field")
         prompt = str(doc[prompt_field]) if prompt_field else ""
-        return PromptResponses(tuple(responses), prompt, self._kind)
+        category_field = self._settings.get("category_field")
+        category = str(doc[category_field]) if category_field else ""
+        return PromptResponses(tuple(responses), prompt, self._kind, category)
 
     def _check_prompt_field(self) -> None:
         prompt_field = self._settings.get("prompt_field")
@@ -439,5 +450,7 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             record["signatures"] = self._scorer.reported.signatures(fields)
             if self._scorer.rater is not None:
                 record["judge"] = self._scorer.rater.record()
+            if self._scorer.novelty is not None:
+                record["novelty_bench"] = self._scorer.novelty.metric.record()
         config["metadata"] = {**(config.get("metadata") or {}), "diversity_eval": record}
         return config

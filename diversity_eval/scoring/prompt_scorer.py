@@ -11,6 +11,7 @@ from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.verdict import Verdict
 from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER
 from diversity_eval.metrics.quality import quality_metrics
+from diversity_eval.scoring.novelty import NoveltyScorer
 from diversity_eval.scoring.reported import COUNTS, UNDEFINED, Reported
 from diversity_eval.scoring.workers import Measure, measure_here
 
@@ -24,6 +25,7 @@ class PromptResponses:
     responses: tuple[str, ...]
     prompt: str = ""
     kind: str = "instruction"
+    category: str = ""
 
 
 class PromptMetrics(dict[str, Any]):
@@ -35,30 +37,37 @@ class PromptMetrics(dict[str, Any]):
     the mapping, hence in the log, but are no metrics.
     """
 
-    def __init__(self, values: dict[str, float], notes: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        values: dict[str, float],
+        notes: dict[str, Any] | None = None,
+        without_spread: frozenset[str] = frozenset(),
+    ) -> None:
         """`values` are the metrics; `notes` go into the log beside them."""
         super().__init__({**values, **(notes or {})})
         self._names = list(values)
+        self._without_spread = COUNTS | without_spread
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]  # a view, but not dict's own class
         """The metrics' names."""
         return dict.fromkeys(self._names).keys()
 
     def items(self) -> ItemsView[str, float]:  # type: ignore[override]
-        """The metrics, then every one but the counts once more as NAME_std."""
-        return _WithSpread({name: self[name] for name in self._names})
+        """The metrics, then every one that has a spread once more as NAME_std."""
+        return _WithSpread({name: self[name] for name in self._names}, self._without_spread)
 
 
 class _WithSpread(ItemsView[str, float]):
-    def __init__(self, metrics: dict[str, float]) -> None:
+    def __init__(self, metrics: dict[str, float], without_spread: frozenset[str]) -> None:
         super().__init__(metrics)
         self._metrics = metrics
+        self._without_spread = without_spread
 
     def __iter__(self) -> Iterator[tuple[str, float]]:
         for name in self._metrics:
             yield name, self._metrics[name]
         for name in self._metrics:
-            if name not in COUNTS:
+            if name not in self._without_spread:
                 yield f"{name}_std", self._metrics[name]
 
     def __len__(self) -> int:
@@ -72,6 +81,7 @@ class PromptScorer:
         self,
         embed: Callable[[list[str]], Any] | None = None,
         rater: Rater | None = None,
+        novelty: NoveltyScorer | None = None,
         *,
         kind: str = "instruction",
         prompt_field: str = "",
@@ -84,6 +94,7 @@ class PromptScorer:
         Args:
             embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
             rater: with it `quality` is among the metrics.
+            novelty: with it Distinct, and maybe Utility, are among the metrics.
             kind: of the prompts that will be scored; it decides about the rubric.
             prompt_field: where the prompts that a judge is shown come from, for its signature.
             retry_unscored: ask the judge again where its earlier answer gave no rating.
@@ -95,9 +106,12 @@ class PromptScorer:
         self._measure = measure
         self._embed = embed
         self.rater = rater
+        self.novelty = novelty
         self._retry_unscored = retry_unscored
         judge = {**rater.signature_fields(kind), "judge_prompt": prompt_field or "as sent"} if rater else None
-        self.reported = Reported(embeddings=embed is not None, judge=judge)
+        self.reported = Reported(
+            embeddings=embed is not None, judge=judge, novelty=novelty.names if novelty is not None else None
+        )
         self._values: dict[PromptResponses, dict[str, float]] = {}
         self._verdicts: dict[PromptResponses, list[Verdict]] = {}
         self._defined: set[str] = set()
@@ -109,6 +123,8 @@ class PromptScorer:
         texts = sorted({text for prompt in compared for text in prompt.responses})
         vectors = dict(zip(texts, self._embed(texts), strict=True)) if self._embed and texts else None
         self._verdicts |= self._rate(todo)
+        if self.novelty is not None:
+            self.novelty.judge_all(todo)
         diversity = dict(
             zip(compared, self._measure([_material(prompt, vectors) for prompt in compared]), strict=True)
         )
@@ -118,6 +134,8 @@ class PromptScorer:
             values = dict(diversity.get(prompt, alone))
             if self.rater is not None:
                 values |= self._quality(self._verdicts[prompt])
+            if self.novelty is not None:
+                values |= self.novelty.values(prompt)
             self._values[prompt] = values
             self._defined |= {name for name, value in values.items() if not math.isnan(value)}
 
@@ -137,7 +155,9 @@ class PromptScorer:
             if not math.isnan(value) or name not in self._defined
         }
         missing = any(math.isnan(value) for value in values.values())
-        return PromptMetrics({**shown, UNDEFINED: float(missing)}, self._notes(prompt))
+        return PromptMetrics(
+            {**shown, UNDEFINED: float(missing)}, self._notes(prompt), self.reported.without_spread
+        )
 
     @property
     def rated(self) -> int:
@@ -169,10 +189,11 @@ class PromptScorer:
         return quality_metrics(ratings, [v.expected_rating for v in verdicts], [v.entropy for v in verdicts])
 
     def _notes(self, prompt: PromptResponses) -> dict[str, Any]:
+        novelty = self.novelty.notes(prompt) if self.novelty is not None else {}
         verdicts = self._verdicts.get(prompt)
         if verdicts is None:
-            return {}
-        notes: dict[str, Any] = {"ratings": [verdict.rating for verdict in verdicts]}
+            return novelty
+        notes: dict[str, Any] = {**novelty, "ratings": [verdict.rating for verdict in verdicts]}
         if self.reported.distribution:
             notes["expected_ratings"] = [verdict.expected_rating for verdict in verdicts]
         notes["unscored"] = [

@@ -85,9 +85,14 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
             config.model, output_loading_info=True, **arguments, **model_arguments
         )
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
-        raise DiversityEvalError(
-            f"{config.label}: {config.model} does not load: {' '.join(str(error).split())[:400]}"
-        ) from None
+        said = " ".join(str(error).split())
+        if "tiktoken" in said or "sentencepiece" in said.lower():
+            # What transformers says when it cannot read an spm.model names the wrong library.
+            raise DiversityEvalError(
+                f"{config.label}: reading its tokenizer takes sentencepiece and protobuf: "
+                "pip install 'diversity-eval[judge]'"
+            ) from None
+        raise DiversityEvalError(f"{config.label}: {config.model} does not load: {said[:400]}") from None
     # transformers fills a head that a checkpoint lacks with random numbers, and only warns.
     if missing := sorted(loading.get("missing_keys") or ()):
         raise DiversityEvalError(

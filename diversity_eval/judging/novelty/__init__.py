@@ -6,7 +6,7 @@ Importing this package loads no model library.
 from pathlib import Path
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.judging.novelty.comparer import VERDICTS, Comparer
+from diversity_eval.judging.novelty.comparer import Comparer, open_test
 from diversity_eval.judging.novelty.config import (
     DEFAULT_CLASSIFIER,
     ClassifierConfig,
@@ -37,14 +37,20 @@ STORE = "novelty.sqlite"
 
 
 def novelty_metric(
-    classifier: ClassifierConfig, reward: RewardConfig | None, folder: Path, *, progress: bool = True
+    classifier: ClassifierConfig,
+    reward: RewardConfig | None,
+    *,
+    store: Path,
+    verdicts: Path,
+    progress: bool = True,
 ) -> NoveltyMetric:
     """The metric that two configurations describe; nothing is loaded yet.
 
     Args:
         classifier: what decides whether responses are the same.
         reward: what scores them; None for no utility.
-        folder: where the stores are, made if need be.
+        store: the file of comparisons and rewards, made if need be.
+        verdicts: the file of what a judge says, if one is asked.
         progress: show bars on stderr.
 
     Raises:
@@ -59,10 +65,12 @@ def novelty_metric(
             )
         from diversity_eval.judging.novelty.judged import JudgedNovelty
 
-        return JudgedNovelty(classifier, folder / VERDICTS, progress=progress)
-    store = ResultStore(folder / STORE)
+        return JudgedNovelty(classifier, verdicts, progress=progress)
+    results = ResultStore(store)
     return PairwiseNovelty(
-        Comparer(classifier, store, progress=progress),
-        Rewarder(reward, store, progress=progress) if reward is not None else None,
-        store,
+        Comparer(
+            classifier, results, open_with=lambda config, _: open_test(config, verdicts), progress=progress
+        ),
+        Rewarder(reward, results, progress=progress) if reward is not None else None,
+        results,
     )

@@ -1,7 +1,9 @@
 """From responses to classes: rules first, then the store, then the test for what is missing."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from diversity_eval.judging.novelty.config import ClassifierConfig
@@ -13,13 +15,13 @@ from diversity_eval.metrics.signature import Signature
 __all__ = ["VERDICTS", "Comparer", "open_test"]
 
 VERDICTS = "verdicts.sqlite"
-"""The file beside the store that keeps what a judge says."""
+"""Where a judge's verdicts are kept unless said otherwise."""
 
 _STORED = "classifier"  # the others cost less than looking up, or have a store of their own
 
 
-def open_test(config: ClassifierConfig, store: ResultStore) -> PairTest:
-    """Load a pair test, or what it needs.
+def open_test(config: ClassifierConfig, verdicts: Path | None = None) -> PairTest:
+    """Load a pair test, or what it needs. What a judge says is kept in the file `verdicts`.
 
     Raises DiversityEvalError if that cannot be.
     """
@@ -30,7 +32,7 @@ def open_test(config: ClassifierConfig, store: ResultStore) -> PairTest:
     if config.test == "judge":
         from diversity_eval.judging.novelty.judge_test import JudgeTest
 
-        return JudgeTest(config, store.path.with_name(VERDICTS))
+        return JudgeTest(config, verdicts or Path(VERDICTS))
     from diversity_eval.judging.novelty.text_tests import ExactTest, Rouge1Test
 
     return Rouge1Test(config.threshold) if config.test == "rouge1" else ExactTest()
@@ -42,9 +44,9 @@ class Comparer:
     Attributes:
         config: of the test.
         asked: comparisons that the test made, in this process.
-        from_store: comparisons that had been made before.
+        from_store: different pairs of texts that an earlier process had compared.
         by_rule: pairs that needed no test, being short or empty.
-        repeated: pairs that had been compared in this process already.
+        repeated: pairs whose texts this process had compared, or looked up, already.
     """
 
     def __init__(
@@ -52,16 +54,17 @@ class Comparer:
         config: ClassifierConfig,
         store: ResultStore,
         *,
-        open_with: Callable[[ClassifierConfig, ResultStore], PairTest] = open_test,
+        open_with: Callable[[ClassifierConfig, ResultStore], PairTest] | None = None,
         progress: bool = True,
     ) -> None:
         """`open_with` makes the test; `progress` shows a bar on stderr."""
         self.config = config
         self._store = store
-        self._open_with = open_with
+        self._open_with = open_with or (lambda config, _: open_test(config))
         self._progress = progress
         self._test: PairTest | None = None
         self.asked = self.from_store = self.by_rule = self.repeated = 0
+        self._met: set[str] = set()
         self.seconds = 0.0
 
     def open(self) -> PairTest:
@@ -98,7 +101,7 @@ class Comparer:
         reasons: dict[tuple[str, ...], str] = {}
         with tqdm(
             desc=f"Comparing responses by {self.config.name}", unit="pair", total=0,
-            disable=not self._progress or self.config.test in ("exact", "rouge1"), smoothing=0.1,
+            disable=not self._progress or self.config.test in ("exact", "rouge1"), smoothing=0.1, delay=0.5,
         ) as bar:  # fmt: skip
 
             def same(pairs: list[Pair]) -> list[bool | None]:
@@ -132,6 +135,7 @@ class Comparer:
             "compared": self.asked,
             "from_store": self.from_store,
             "by_rule": self.by_rule,
+            "repeated": self.repeated,
             "seconds_comparing": round(self.seconds, 3),
         }
 
@@ -160,15 +164,7 @@ class Comparer:
         """Asked each time: by the test itself, or by the store that it has."""
         if missing_because is not None and self.config.test == "judge":
             return {place: Comparison(None, reason=missing_because) for place in pairs}
-        places = list(pairs)
-        results: dict[int, Comparison] = {}
-
-        def keep(batch: Sequence[tuple[int, Comparison]]) -> None:
-            results.update((places[index], comparison) for index, comparison in batch)
-            bar.update(len(batch))
-
-        self._run(list(pairs.values()), keep, bar)
-        return results
+        return dict(zip(pairs, self._run(list(pairs.values()), lambda batch: batch, bar), strict=True))
 
     def _from_store_and_test(
         self, pairs: Mapping[int, Pair], bar: Any, missing_because: str | None
@@ -177,41 +173,69 @@ class Comparer:
         signature = str(Signature("same", self.config.model_fields()))
         keys = {place: result_key(signature, a.response, b.response) for place, (a, b) in pairs.items()}
         stored = self._store.get(list(dict.fromkeys(keys.values())))
-        self.from_store += len(stored)
         missing = {key: pairs[place] for place, key in keys.items() if key not in stored}
-        self.repeated += sum(key not in stored for key in keys.values()) - len(missing)
-        found = {key: self._decided(result) for key, result in stored.items()}
+        fresh = stored.keys() - self._met
+        self.from_store += len(fresh)
+        self.repeated += len(keys) - len(missing) - len(fresh)
+        self._met |= stored.keys()
+        found = {key: self._stored(result) for key, result in stored.items()}
         if missing and missing_because is not None:
             found |= {key: Comparison(None, reason=missing_because) for key in missing}
         elif missing:
             missing_keys = list(missing)
 
-            def keep(batch: Sequence[tuple[int, Comparison]]) -> None:
-                known = [(missing_keys[index], c) for index, c in batch if c.probability is not None]
+            def keep(batch: Sequence[tuple[int, Comparison]]) -> list[tuple[int, Comparison]]:
+                decided = [(index, self._decided(c)) for index, c in batch]
+                known = {missing_keys[index]: c for index, c in decided if c.probability is not None}
                 self._store.put(
-                    signature, [(key, {"probability": c.probability, "cut": c.cut}) for key, c in known]
+                    signature,
+                    [(key, {"probability": c.probability, "cut": c.cut}) for key, c in known.items()],
                 )
-                found.update((missing_keys[index], comparison) for index, comparison in batch)
-                bar.update(len(batch))
+                self._met |= known.keys()
+                return decided
 
-            self._run(list(missing.values()), keep, bar)
+            found |= zip(missing, self._run(list(missing.values()), keep, bar), strict=True)
         return {place: found[key] for place, key in keys.items()}
 
-    def _decided(self, result: Mapping[str, Any]) -> Comparison:
-        """What was stored is the probability: another threshold needs no new comparison."""
-        first, second = result["cut"]
-        probability = float(result["probability"])
-        return Comparison(probability > self.config.threshold, probability, (bool(first), bool(second)))
+    def _stored(self, result: Mapping[str, Any]) -> Comparison:
+        try:
+            first, second = result["cut"]
+            stored = Comparison(None, float(result["probability"]), (bool(first), bool(second)))
+        except (KeyError, TypeError, ValueError):
+            raise self._store.unreadable() from None
+        return self._decided(stored)
+
+    def _decided(self, comparison: Comparison) -> Comparison:
+        """By the probability alone, fresh or stored: another threshold needs no new comparison."""
+        probability = comparison.probability
+        if probability is None:
+            return comparison
+        if not 0 <= probability <= 1:
+            reason = f"the classifier's probability is {probability}, expected one from 0 to 1"
+            return Comparison(None, None, comparison.cut, reason)
+        return replace(comparison, same=probability > self.config.threshold)
 
     def _run(
-        self, pairs: list[Pair], keep: Callable[[Sequence[tuple[int, Comparison]]], None], bar: Any
-    ) -> None:
+        self,
+        pairs: list[Pair],
+        keep: Callable[[Sequence[tuple[int, Comparison]]], Iterable[tuple[int, Comparison]]],
+        bar: Any,
+    ) -> list[Comparison]:
+        """A comparison of each pair; `keep` stores each batch as it comes, and may change it."""
         test = self.open()
         bar.total += len(pairs)
         bar.refresh()
+        results = [Comparison(None, reason="the test gave no answer")] * len(pairs)
+
+        def arrived(batch: Sequence[tuple[int, Comparison]]) -> None:
+            self.asked += len(batch)
+            for index, comparison in keep(batch):
+                results[index] = comparison
+            bar.update(len(batch))
+
         started = time.monotonic()
         try:
-            test.compare(pairs, keep)
+            test.compare(pairs, arrived)
         finally:
-            self.asked += len(pairs)
             self.seconds += time.monotonic() - started
+        return results

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.judging.config import shipped_judges, without_credentials
 from diversity_eval.judging.config_files import check_keys, find_config, model_path, read_settings
 from diversity_eval.judging.config_values import READERS, own_quantization
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
-from diversity_eval.judging.rubric import shipped_folder
+from diversity_eval.judging.rubric import existing_file, shipped_folder
 from diversity_eval.metrics.novelty import PATIENCE, REWARD_THRESHOLDS
 
 __all__ = [
@@ -97,7 +98,7 @@ class ClassifierConfig:
         """What the classes depend on."""
         if self.test == "exact":
             return self.model_fields()
-        return {**self.model_fields(), "threshold": f"{self.threshold:g}"}
+        return {**self.model_fields(), "threshold": str(self.threshold)}
 
     def record(self) -> dict[str, Any]:
         """The configuration for a results file, with no secret in it."""
@@ -174,8 +175,6 @@ class RewardConfig:
 
     def record(self) -> dict[str, Any]:
         """The configuration for a results file, with no secret in it."""
-        from diversity_eval.judging.config import without_credentials
-
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
         shown["base_url"] = [without_credentials(url) for url in self.base_url]
         shown["request"] = sorted(self.request)
@@ -224,6 +223,8 @@ def load_classifier(name: str, changes: Mapping[str, Any] | None = None) -> Clas
         values.setdefault("threshold", 0.458)
     if not 0 <= values.get("threshold", 0) <= 1:
         raise DiversityEvalError(f"{where}: `threshold` has to be from 0 to 1, not {values['threshold']}")
+    if "judge" in values and "judge" not in (changes or {}):
+        values["judge"] = _judge_path(values["judge"], path.parent)
     return ClassifierConfig(name=path.stem, **_own_model(where, values, path.parent))
 
 
@@ -256,6 +257,13 @@ def _own_model(where: str, values: dict[str, Any], folder: Path) -> dict[str, An
     if "quantization" in values:
         values["quantization"] = own_quantization(where, values["quantization"])
     return values
+
+
+def _judge_path(judge: str, folder: Path) -> str:
+    """A judge's YAML beside the classifier's is found from anywhere; shipped names stay."""
+    if judge in shipped_judges() or existing_file(judge) is not None:
+        return judge
+    return str(existing_file(judge, folder) or judge)
 
 
 def _values(

@@ -1,7 +1,8 @@
 """From responses to rewards: the store first, then the reward model for what is missing."""
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from diversity_eval.judging.novelty.config import RewardConfig
@@ -83,9 +84,7 @@ class Rewarder:
         }
         stored = self._store.get(list(keys.values()))
         self.from_store += len(stored)
-        found = {
-            answer: Reward(float(stored[key]["reward"])) for answer, key in keys.items() if key in stored
-        }
+        found = {answer: self._stored(stored[key]) for answer, key in keys.items() if key in stored}
         missing = [answer for answer in keys if answer not in found]
         if missing and missing_because is not None:
             return found | dict.fromkeys(missing, Reward(None, missing_because))
@@ -99,21 +98,22 @@ class Rewarder:
         ) as bar:  # fmt: skip
 
             def keep(batch: Sequence[tuple[int, Reward]]) -> None:
+                self.asked += len(batch)
+                scored = {missing[index]: _finite(reward) for index, reward in batch}
                 self._store.put(
                     signature,
                     [
-                        (keys[missing[index]], {"reward": reward.value})
-                        for index, reward in batch
+                        (keys[answer], {"reward": reward.value})
+                        for answer, reward in scored.items()
                         if reward.value is not None
                     ],
                 )
-                found.update((missing[index], reward) for index, reward in batch)
+                found.update(scored)
                 bar.update(len(batch))
 
             try:
                 model.rewards(missing, keep)
             finally:
-                self.asked += len(missing)
                 self.seconds += time.monotonic() - started
         for answer in missing:
             found.setdefault(answer, Reward(None, "the reward model returned no reward"))
@@ -128,3 +128,16 @@ class Rewarder:
             "from_store": self.from_store,
             "seconds_scoring": round(self.seconds, 3),
         }
+
+    def _stored(self, result: Mapping[str, Any]) -> Reward:
+        try:
+            return _finite(Reward(float(result["reward"])))
+        except (KeyError, TypeError, ValueError):
+            raise self._store.unreadable() from None
+
+
+def _finite(reward: Reward) -> Reward:
+    """An overflow is no reward: infinity would be the highest score."""
+    if reward.value is None or math.isfinite(reward.value):
+        return reward
+    return Reward(None, f"the reward is {reward.value}, expected a finite number; a wider `dtype` may help")

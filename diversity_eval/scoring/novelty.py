@@ -1,0 +1,215 @@
+"""Distinct and Utility of many prompts, from what a NoveltyBench judge says of their responses."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from diversity_eval.judging.novelty.items import Answer, NoveltyMetric, NoveltyResult
+from diversity_eval.metrics.novelty import UNKNOWN, distinct, is_known, utility
+
+__all__ = ["NOVELTY_COUNTS", "NoveltyNames", "NoveltyScorer", "Responses", "category_slug"]
+
+PARTITION_UNKNOWN = "partition_unknown"
+"""The number of prompts whose classes are not known, so that they have no Distinct."""
+UTILITY_UNKNOWN = "utility_unknown"
+"""The number of prompts without a Utility."""
+RESPONSES_CUT = "responses_cut"
+"""The number of responses of which a comparison saw only the beginning."""
+RESPONSES_EMPTY = "responses_empty"
+"""The number of responses without any text."""
+
+NOVELTY_COUNTS = frozenset({PARTITION_UNKNOWN, UTILITY_UNKNOWN, RESPONSES_CUT, RESPONSES_EMPTY})
+"""Results that are sums over prompts."""
+
+_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
+
+
+class Responses(Protocol):
+    """The responses to one prompt, as `PromptResponses` has them."""
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """The texts."""
+
+    @property
+    def prompt(self) -> str:
+        """What was asked."""
+
+    @property
+    def category(self) -> str:
+        """Of the prompt; empty if there is none."""
+
+
+def category_slug(category: str) -> str:
+    """A category as it stands in a metric's name: `Factual Knowledge` is `factual_knowledge`."""
+    return _NOT_A_WORD.sub("_", category.lower()).strip("_")
+
+
+@dataclass(frozen=True)
+class NoveltyNames:
+    """The metrics of a NoveltyBench judge, and what their signatures say.
+
+    Attributes:
+        suffix: of the names; empty for the benchmark's own classifier.
+        scored: whether there is a Utility.
+        categories: slugs of the prompts' categories, for values per category.
+        partition_fields: what a partition depends on.
+        score_fields: what scores depend on beyond it.
+    """
+
+    suffix: str = ""
+    scored: bool = False
+    categories: tuple[str, ...] = ()
+    partition_fields: Mapping[str, str] = field(default_factory=dict)
+    score_fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def distinct(self) -> str:
+        """The name of Distinct."""
+        return f"distinct{self.suffix}"
+
+    @property
+    def utility(self) -> str:
+        """The name of Utility."""
+        return f"utility{self.suffix}"
+
+    @property
+    def main(self) -> list[str]:
+        """The metrics over all prompts."""
+        return [self.distinct, *([self.utility] if self.scored else [])]
+
+    @property
+    def by_category(self) -> list[str]:
+        """The metrics over the prompts of one category."""
+        return [f"{name}_{category}" for category in self.categories for name in self.main]
+
+    @property
+    def counts(self) -> list[str]:
+        """The counts."""
+        scored = [UTILITY_UNKNOWN] if self.scored else []
+        return [PARTITION_UNKNOWN, *scored, RESPONSES_CUT, RESPONSES_EMPTY]
+
+    def fields(self, name: str) -> dict[str, str] | None:
+        """A metric's own fields in its signature; None for other metrics."""
+        category = next((c for c in self.categories if name.endswith(f"_{c}")), None)
+        whole = name if category is None else name.removesuffix(f"_{category}")
+        if whole not in self.main:
+            return None
+        fields_ = dict(self.partition_fields)
+        if whole == self.utility:
+            fields_ |= self.score_fields
+        return fields_ if category is None else {**fields_, "category": category}
+
+
+class NoveltyScorer:
+    """A NoveltyBench judge with what it said of every prompt."""
+
+    def __init__(
+        self,
+        metric: NoveltyMetric,
+        *,
+        categories: Sequence[str] = (),
+        on_error: Callable[[Exception], str] | None = None,
+    ) -> None:
+        """Say what is measured.
+
+        Args:
+            metric: decides which responses are the same, and maybe scores them.
+            categories: those of the prompts, for values per category.
+            on_error: takes what ended the work and gives a reason; what is not known by then stays unknown
+                for it. Without it the error is the caller's.
+        """
+        self.metric = metric
+        self._categories = tuple(dict.fromkeys(filter(None, map(category_slug, categories))))
+        self._on_error = on_error
+        self._results: dict[Any, NoveltyResult] = {}
+
+    @property
+    def names(self) -> NoveltyNames:
+        """The metrics' names and signature fields."""
+        return NoveltyNames(
+            self.metric.suffix,
+            self.metric.scores_responses,
+            self._categories,
+            self.metric.partition_fields(),
+            self.metric.score_fields(),
+        )
+
+    def judge_all(self, prompts: Sequence[Responses]) -> None:
+        """Judge the responses to every prompt, all of them together."""
+        todo = [p for p in dict.fromkeys(prompts) if p not in self._results and len(p.responses) > 1]
+        if not todo:
+            return
+        answers = [[Answer(p.prompt, text) for text in p.responses] for p in todo]
+        try:
+            found = self.metric.judge(answers)
+        except Exception as error:  # a model in this process can raise anything, after hours of generation
+            if self._on_error is None:
+                raise
+            found = self.metric.kept(answers, self._on_error(error))
+        self._results |= zip(todo, found, strict=True)
+
+    def result(self, prompt: Responses) -> NoveltyResult:
+        """What is known of a prompt's responses."""
+        found = self._results.get(prompt)
+        if found is None:
+            k = len(prompt.responses)
+            nothing: tuple[None, ...] = (None,) * k
+            return NoveltyResult(
+                (UNKNOWN,) * k,
+                scores=nothing if self.metric.scores_responses else None,
+                cut=(False,) * k,
+                reasons=("fewer than two responses",),
+            )
+        return found
+
+    def values(self, prompt: Responses) -> dict[str, float]:
+        """The prompt's metrics and counts; nan where there is no value."""
+        names, result = self.names, self.result(prompt)
+        known = bool(result.partition) and is_known(result.partition)
+        values = {names.distinct: float(distinct(result.partition)) if known else math.nan}
+        if names.scored:
+            scores = result.scores or (None,) * len(result.partition)
+            values[names.utility] = utility(result.partition, scores) if known else math.nan
+        category = category_slug(prompt.category)
+        if category in names.categories:
+            values |= {f"{name}_{category}": value for name, value in list(values.items())}
+        values[PARTITION_UNKNOWN] = float(not known)
+        if names.scored:
+            values[UTILITY_UNKNOWN] = float(math.isnan(values[names.utility]))
+        values[RESPONSES_CUT] = float(sum(result.cut))
+        values[RESPONSES_EMPTY] = float(sum(not text.strip() for text in prompt.responses))
+        return values
+
+    def notes(self, prompt: Responses) -> dict[str, Any]:
+        """What the sample log says beside the metrics."""
+        result = self.result(prompt)
+        notes: dict[str, Any] = {"partition": list(result.partition)}
+        if result.scores is not None:
+            notes["generation_scores"] = list(result.scores)
+        if result.rewards is not None:
+            notes["rewards"] = list(result.rewards)
+        if result.reasons:
+            notes["novelty_unknown"] = list(result.reasons)
+        return notes
+
+    @property
+    def judged(self) -> int:
+        """The number of prompts that were judged."""
+        return len(self._results)
+
+    @property
+    def unknown(self) -> dict[str, int]:
+        """How many of those have no Distinct, and no Utility where there should be one."""
+        without_distinct = [r for r in self._results.values() if not is_known(r.partition)]
+        unknown = {self.names.distinct: len(without_distinct)}
+        if self.metric.scores_responses:
+            values = [self.values(prompt)[self.names.utility] for prompt in self._results]
+            unknown[self.names.utility] = sum(map(math.isnan, values))
+        return unknown
+
+    def reasons(self) -> list[str]:
+        """Why, each reason once."""
+        return list(dict.fromkeys(reason for r in self._results.values() for reason in r.reasons))
