@@ -7,11 +7,16 @@ import click
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["command_line", "judge_setting"]
+__all__ = ["command_line", "judge_setting", "setting"]
 
 
 def judge_setting(text: str) -> tuple[str, Any]:
-    """Key and value of a `--judge-set KEY=VALUE`; the value is read as YAML.
+    """As `setting`, of `--judge-set`."""
+    return setting("--judge-set", text)
+
+
+def setting(option: str, text: str) -> tuple[str, Any]:
+    """Key and value of an option's `KEY=VALUE`; the value is read as YAML.
 
     Raises DiversityEvalError if it has another form.
     """
@@ -19,12 +24,12 @@ def judge_setting(text: str) -> tuple[str, Any]:
 
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise DiversityEvalError(f"--judge-set {text}: expected KEY=VALUE, e.g. concurrency=32")
+        raise DiversityEvalError(f"{option} {text}: expected KEY=VALUE, e.g. concurrency=32")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise DiversityEvalError(f"--judge-set {key}: the value is no YAML ({reason}); quote it") from None
+        raise DiversityEvalError(f"{option} {key}: the value is no YAML ({reason}); quote it") from None
 
 
 def command_line(context: click.Context) -> str:
@@ -38,7 +43,7 @@ def command_line(context: click.Context) -> str:
         if isinstance(parameter, click.Argument):
             words += map(str, value)
         elif parameter.multiple:
-            secret = name == "judge_set"
+            secret = name.endswith("_set")
             for entry in value:
                 words += [parameter.opts[0], _without_secret(entry) if secret else str(entry)]
         elif value is True:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from diversity_eval.cli.judge_options import command_line, judge_setting
+from diversity_eval.cli.novelty_options import NoveltyChoice, fail_if_unknown, novelty_options
 from diversity_eval.errors import DiversityEvalError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
     "--embeddings", type=click.Choice(["auto", "minilm", "none"]), default="auto", show_default=True,
     help="vendi_score: if the extra `semantic` is there; always; never.",
 )  # fmt: skip
+@novelty_options
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first prompts of each task.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def score(
@@ -62,15 +64,18 @@ def score(
     embeddings: str,
     limit: int | None,
     as_json: bool,
+    **novelty: Any,
 ) -> None:
     """Score the responses in LOGS: diversity metrics, and with a judge their quality.
 
     LOGS are files or folders: lm-eval sample logs (of any task that generates), NoveltyBench's
     generations.jsonl, or JSONL, CSV or Parquet with prompts and responses. The results have lm-eval's own
-    layout. Exits with status 1 if more than 5 % of a task's responses could not be rated.
+    layout. Exits with status 1 if more than 5 % of a task's responses could not be rated, or of its prompts
+    have no Distinct.
     """
     from diversity_eval.cli.score_tables import print_end, print_json, print_task
     from diversity_eval.logs.reading import read_logs
+    from diversity_eval.scoring.categories import with_categories
     from diversity_eval.scoring.embeddings import choose_embedding
     from diversity_eval.scoring.score_logs import check_runs, rate_runs, score_logs
     from diversity_eval.scoring.workers import metric_workers
@@ -82,14 +87,22 @@ def score(
         warnings.append(message)
         click.echo(f"diversity-eval: warning: {message}", err=True)
 
-    config = _judge(judge, judge_set, mode, verdicts, retry_unscored)
+    chosen = NoveltyChoice.of_options(**novelty)
+    config = _judge(judge, judge_set, mode, None if chosen else verdicts, retry_unscored)
     runs = read_logs(logs, kind=kind, prompt_field=prompt_field, warn=warn)
     runs = _without_own_output(runs, output, warn)
     if limit is not None:
         runs = [run.first(limit) for run in runs]
     check_runs(runs, config, warn)
+    leaderboard = bool(novelty["formats"])
+    if chosen is not None:
+        chosen.check(runs, warn, leaderboard=leaderboard)
+        runs = with_categories(runs, warn)
+    elif any(run.task.startswith("novelty_bench") for run in runs):
+        warn("no Distinct and no Utility; --benchmark novelty_bench measures them")
     _make_folder(output)
     rater = _rater(config, verdicts or output / _STORE) if config is not None else None
+    metric = chosen.open(output, verdicts) if chosen is not None else None
     tasks: list[ScoredTask] = []
     try:
         with metric_workers(sum(len(run.prompts) for run in runs)) as measure:
@@ -97,22 +110,29 @@ def score(
                 rate_runs(runs, rater, retry_unscored=retry_unscored)
             embed = choose_embedding(embeddings, warn)  # type: ignore[arg-type]  # click checked it
             command = command_line(click.get_current_context())
-            for task in score_logs(runs, output, embed=embed, rater=rater, command=command, measure=measure):
+            for task in score_logs(
+                runs, output, embed=embed, rater=rater, novelty=metric, leaderboard=leaderboard,
+                command=command, measure=measure,
+            ):  # fmt: skip
                 tasks.append(task)
                 if not as_json:
                     print_task(task)
         if as_json:
-            print_json(tasks, rater, warnings)
+            print_json(tasks, rater, metric, warnings)
         else:
-            print_end(tasks, rater, time.monotonic() - started)
+            print_end(tasks, rater, metric, time.monotonic() - started)
     except KeyboardInterrupt:
-        _say_interrupted(rater)
+        _say_interrupted(rater, resumes=metric is not None)
         raise SystemExit(_INTERRUPTED) from None
     finally:
         if rater is not None:
             rater.close()
+        if metric is not None:
+            metric.close()
     if rater is not None:
         _fail_if_unscored(tasks, rater)
+    if metric is not None:
+        fail_if_unknown(tasks)
 
 
 def _judge(
@@ -145,7 +165,7 @@ def _without_own_output(runs: list[LoggedRun], output: Path, warn: Callable[[str
 
     Raises DiversityEvalError if nothing else is there.
     """
-    own = [run for run in runs if "scored" in run.record and output.resolve() in run.path.resolve().parents]
+    own = [run for run in runs if _is_own(run, output)]
     if not own:
         return runs
     if len(own) == len(runs):
@@ -155,6 +175,14 @@ def _without_own_output(runs: list[LoggedRun], output: Path, warn: Callable[[str
         )
     warn(f"{len(own)} results of earlier calls in {output} are among the inputs and left out")
     return [run for run in runs if run not in own]
+
+
+def _is_own(run: LoggedRun, output: Path) -> bool:
+    from diversity_eval.scoring.leaderboard import FOLDER
+
+    folders = run.path.resolve().parents
+    written = output.resolve()
+    return written / FOLDER in folders or ("scored" in run.record and written in folders)
 
 
 def _rater(config: JudgeConfig, store: Path) -> OneTimeRater:
@@ -173,9 +201,10 @@ def _make_folder(output: Path) -> None:
         raise DiversityEvalError(f"{output}: the folder cannot be made ({error.strerror})") from None
 
 
-def _say_interrupted(rater: OneTimeRater | None) -> None:
+def _say_interrupted(rater: OneTimeRater | None, *, resumes: bool) -> None:
     if rater is None:
-        click.echo("diversity-eval: interrupted", err=True)
+        kept = "; what was compared and scored is kept, and the same command goes on from there"
+        click.echo(f"diversity-eval: interrupted{kept if resumes else ''}", err=True)
         return
     click.echo(
         f"diversity-eval: interrupted; {rater.store.counts()[0]} verdicts are kept in {rater.store.path}, "

@@ -9,12 +9,15 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config_files import check_keys, find_config, model_path, read_settings
 from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode, own_quantization
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
-from diversity_eval.judging.rubric import Rubric, load_rubric, shipped_folder
+from diversity_eval.judging.rubric import Rubric, Shows, load_rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
 
 __all__ = ["BackendName", "JudgeConfig", "Mode", "load_judge", "shipped_judges"]
 
 _DEFAULT_RUBRICS = {"story": "story", "instruction": "instruction"}
+_OF_SEVERAL: Mapping[str, Shows] = {"equivalence": "pair", "novelty_groups": "set", "novelty_scores": "set"}
+"""Kinds of question about several responses at once; all other kinds rate one."""
+_USES = {"response": "`response` alone", "pair": "`response` and `other`", "set": "`responses`"}
 _NOT_SHOWN = ("rubrics", "request", "engine")  # the last two may hold a token
 # Arguments of vLLM's engine that say where and how fast, not what is computed.
 _ENGINE_PLACEMENT = frozenset(
@@ -214,4 +217,12 @@ def _rubrics(where: str, value: Any, folder: Path) -> dict[str, Rubric]:
             f"{where}: `rubric` has to be a rubric's name or file, or one for each kind of task, e.g. "
             "{story: story, instruction: instruction}"
         )
-    return {str(kind): load_rubric(name, folder) for kind, name in value.items()}
+    rubrics = {str(kind): load_rubric(name, folder) for kind, name in value.items()}
+    for kind, rubric in rubrics.items():
+        # One that looks at something else would be sent the same question for every response.
+        if rubric.shows != (wanted := _OF_SEVERAL.get(kind, "response")):
+            raise DiversityEvalError(
+                f"{where}: rubric {rubric.name} uses {_USES[rubric.shows]}, but what is asked about "
+                f"{'responses of any kind' if kind == '*' else kind} has to use {_USES[wanted]}; name another"
+            )
+    return rubrics

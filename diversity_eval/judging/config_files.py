@@ -53,6 +53,11 @@ def read_settings(what: str, path: Path, changes: Mapping[str, Any] | None = Non
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
         raise DiversityEvalError(f"{what} {path}{line}: not valid YAML: {problem}") from None
+    except (ValueError, RecursionError):
+        # A date or a number that looks like one and is none; brackets in brackets in brackets.
+        raise DiversityEvalError(
+            f"{what} {path}: not valid YAML: it holds a value that cannot be read; put texts in quotes"
+        ) from None
     if not isinstance(loaded, dict):
         raise DiversityEvalError(f"{what} {path}: expected `key: value` lines (model, ...)")
     settings: dict[str, Any] = {}
@@ -81,8 +86,18 @@ def check_keys(where: str, settings: Mapping[str, Any], names: Collection[str]) 
 
 
 def model_path(model: str, folder: Path) -> str:
-    """A checkpoint beside the YAML is found from anywhere; Hub ids and absolute paths stay."""
+    """A checkpoint beside the YAML is found from anywhere; Hub ids and absolute paths stay.
+
+    Raises DiversityEvalError for what cannot be the name of either.
+    """
+    try:
+        Path(model).stat()
+        return model
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    except OSError as error:
+        raise DiversityEvalError(
+            f"{model[:60]!r}... is neither a Hub id nor a folder ({error.strerror}); name a checkpoint"
+        ) from None
     beside = folder / model
-    if not Path(model).is_absolute() and not Path(model).exists() and (beside / "config.json").is_file():
-        return str(beside)
-    return model
+    return str(beside) if (beside / "config.json").is_file() else model

@@ -16,11 +16,18 @@ __all__ = ["Rater", "Rating"]
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A response to be rated: the kind of task (which rubric), what was asked, what came."""
+    """A response to be rated: the kind of task (which rubric), what was asked, what came.
+
+    Attributes:
+        other: a second response, where the rubric compares two.
+        responses: all responses to the prompt, where the rubric shows them at once; `response` is then idle.
+    """
 
     kind: str
     prompt: str
     response: str
+    other: str | None = None
+    responses: tuple[str, ...] | None = None
 
 
 class Rater:
@@ -64,12 +71,18 @@ class Rater:
             self._backend = None
         self.store.close()
 
-    def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
+    def rate(
+        self,
+        items: Sequence[Rating],
+        *,
+        retry_unscored: bool = False,
+        on_verdict: Callable[[Rating, Verdict], None] | None = None,
+    ) -> list[Verdict]:
         """A verdict for each item, in their order; equal items are judged once.
 
         `retry_unscored` asks again where the judge's earlier answer gave no rating; that answer stays until
         there is another. A verdict that could not be had has `failed`, and is asked for again by the next
-        call.
+        call. `on_verdict` is called once for each different item, as soon as its verdict is there.
         """
         prompts = {item: self._render(item) for item in dict.fromkeys(items)}
         signatures, keys, verdicts = self._stored(prompts, retry_unscored)
@@ -79,9 +92,21 @@ class Rater:
             signatures, keys, verdicts = self._stored(prompts, retry_unscored)
         self.from_store += len(verdicts)
         missing = {keys[item]: item for item in prompts if keys[item] not in verdicts}
+        waiting: dict[str, list[Rating]] = {}
+        for item, key in keys.items():
+            waiting.setdefault(key, []).append(item)
+
+        def tell(key: str, verdict: Verdict) -> None:
+            if on_verdict is not None:
+                for item in waiting[key]:
+                    on_verdict(item, verdict)
+
+        for key, verdict in verdicts.items():
+            tell(key, verdict)
         if missing:
             verdicts |= self._ask(
                 [(key, signatures[item.kind], prompts[item]) for key, item in missing.items()],
+                tell,
                 replace_unscored=retry_unscored,
             )
         return [verdicts[keys[item]] for item in items]
@@ -125,13 +150,21 @@ class Rater:
     def _render(self, item: Rating) -> str:
         rubric = self.config.rubric(item.kind)
         return rubric.render(
-            item.prompt, item.response, lowest=self.config.lowest, highest=self.config.highest
-        )
+            item.prompt, item.response, lowest=self.config.lowest, highest=self.config.highest,
+            other=item.other, responses=item.responses,
+        )  # fmt: skip
 
     def _ask(
-        self, questions: Sequence[tuple[str, str, str]], *, replace_unscored: bool
+        self,
+        questions: Sequence[tuple[str, str, str]],
+        tell: Callable[[str, Verdict], None],
+        *,
+        replace_unscored: bool,
     ) -> dict[str, Verdict]:
-        """Ask for (key, signature, prompt); every answer is stored before the next one is waited for."""
+        """Ask for (key, signature, prompt); every answer is stored, and told, before the next is waited for.
+
+        Where another process was first, its verdict is the one that stays.
+        """
         from tqdm import tqdm
 
         backend = self.open()
@@ -149,12 +182,13 @@ class Rater:
                 if key in verdicts:
                     return
                 self.store.put(signature, prompt, verdict, replace_unscored=replace_unscored)
-                verdicts[key] = verdict
+                verdicts[key] = self.store.get([key]).get(key, verdict)
                 self.asked += 1
                 bar.update()
                 if verdict.rating is None:
                     unscored += 1
                     bar.set_postfix(unscored=unscored, refresh=False)
+                tell(key, verdicts[key])
 
             try:
                 backend.judge([prompt for _, _, prompt in questions], keep)
@@ -164,5 +198,5 @@ class Rater:
             if key not in verdicts:
                 verdicts[key] = failed_verdict("the backend returned no verdict")
                 self.store.put(signature, prompt, verdicts[key])
-        # Where another process was first, its verdict is the one that stays.
-        return verdicts | self.store.get(list(verdicts))
+                tell(key, verdicts[key])
+        return verdicts

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.store_file import KEYS_AT_ONCE, StoreFile
 
 __all__ = ["ResultStore", "result_key"]
@@ -45,8 +46,19 @@ class ResultStore(StoreFile):
             rows = self._execute(
                 f"SELECT key, result FROM results WHERE key IN ({','.join('?' * len(part))})", part
             )
-            found |= {key: json.loads(result) for key, result in rows}
+            for key, result in rows:
+                try:
+                    found[key] = json.loads(result)
+                except (ValueError, TypeError, RecursionError):
+                    raise self.unreadable() from None
         return found
+
+    def unreadable(self) -> DiversityEvalError:
+        """What to raise for a result that is none."""
+        return DiversityEvalError(
+            f"{self._what} {self.path}: holds something that is no result; it was changed by something else. "
+            "Remove it, or name another file"
+        )
 
     def put(self, signature: str, results: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Keep (key, result) pairs, all or none. What is there already stays."""

@@ -1,56 +1,93 @@
 """Rubrics: the Jinja templates that say what a judge is to look for."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.untrusted import neutralise
 from diversity_eval.prompting.sandbox import sandboxed, template_variables
 
-__all__ = ["Rubric", "existing_file", "load_rubric", "shipped_folder", "shipped_rubrics"]
+__all__ = ["Rubric", "Shows", "existing_file", "load_rubric", "shipped_folder", "shipped_rubrics"]
+
+Shows = Literal["response", "pair", "set"]
+"""What a rubric shows the judge at once: one response, two of them, or all responses to a prompt."""
 
 _VARIABLES = frozenset({"prompt", "response", "lowest", "highest"})
+_OF_SEVERAL = frozenset({"other", "responses"})
 
 
 @dataclass(frozen=True)
 class Rubric:
-    """A rubric's name and template. `label` goes into signatures: name and digest of the content."""
+    """A rubric's name and template. `label` goes into signatures: name and digest of the content.
+
+    Attributes:
+        digest: of the content.
+        shows: `set` if the template uses `responses`, `pair` if it uses `other`, else `response`.
+    """
 
     name: str
     source: str
     digest: str = field(init=False)
+    shows: Shows = field(init=False, repr=False, compare=False)
     _template: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the template, once."""
         object.__setattr__(self, "digest", hashlib.sha256(self.source.encode()).hexdigest()[:12])
         object.__setattr__(self, "_template", sandboxed().from_string(self.source))
+        names = template_variables(self.source, Path(self.name), "rubric")
+        shows: Shows = "set" if "responses" in names else "pair" if "other" in names else "response"
+        object.__setattr__(self, "shows", shows)
 
     @property
     def label(self) -> str:
         """What a signature says: two rubrics of one name and other content differ in it."""
         return f"{self.name}@{self.digest}"
 
-    def render(self, prompt: str, response: str, *, lowest: int, highest: int) -> str:
-        """The message to the judge. Prompt and response are neutralised; the template's own text is not.
+    def render(
+        self,
+        prompt: str,
+        response: str,
+        *,
+        lowest: int,
+        highest: int,
+        other: str | None = None,
+        responses: Sequence[str] | None = None,
+    ) -> str:
+        """The message to the judge. Prompt and responses are neutralised; the template's own text is not.
 
-        Raises DiversityEvalError if the template fails on them.
+        Args:
+            prompt: what was asked.
+            response: what came; not looked at by rubrics that show a set.
+            lowest: the lowest rating.
+            highest: the highest rating.
+            other: the second response of a pair.
+            responses: all responses to the prompt.
+
+        Raises:
+            DiversityEvalError: the template fails on them, or uses `other` or `responses` without being given
+                any.
         """
+        given: dict[str, Any] = {"prompt": _shown(prompt), "response": _shown(response)}
+        if other is not None:
+            given["other"] = _shown(other)
+        if responses is not None:
+            given["responses"] = [_shown(text) for text in responses]
         try:
-            text = self._template.render(
-                prompt=neutralise(prompt).strip(),
-                response=neutralise(response).strip(),
-                lowest=lowest,
-                highest=highest,
-            )
+            text = self._template.render(**given, lowest=lowest, highest=highest)
         except Exception as error:
             # A template is somebody's program: there is no list of what may go wrong in it.
             said = " ".join(str(error).split()) or type(error).__name__
             raise DiversityEvalError(f"rubric {self.name} fails on a response: {said}") from None
         return str(text).strip()
+
+
+def _shown(text: str) -> str:
+    return neutralise(text).strip()
 
 
 def shipped_folder() -> Path:
@@ -73,8 +110,9 @@ def load_rubric(name: str, folder: Path | None = None) -> Rubric:
         folder: where the judge's YAML lies.
 
     Raises:
-        DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, no `response` in it, other
-            variables than prompt, response, lowest and highest, or a template that fails on a trial.
+        DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, neither `response` nor `responses`
+            in it, other variables than prompt, response, lowest and highest, `other` for a pair or
+            `responses` for a set, or a template that fails on a trial.
     """
     shipped = shipped_rubrics()
     if name in shipped:
@@ -94,7 +132,11 @@ def load_rubric(name: str, folder: Path | None = None) -> Rubric:
     _check(source, path)
     rubric = Rubric(path.stem, source)
     # What fails on every response fails here, before any response is generated.
-    rubric.render("What was asked.", "What came.", lowest=0, highest=5)
+    rubric.render(
+        "What was asked.", "What came.", lowest=0, highest=5,
+        other="What else came." if rubric.shows == "pair" else None,
+        responses=["What came.", "What else came."] if rubric.shows == "set" else None,
+    )  # fmt: skip
     return rubric
 
 
@@ -111,11 +153,16 @@ def existing_file(name: str, folder: Path | None = None) -> Path | None:
 
 def _check(source: str, path: Path) -> None:
     names = template_variables(source, path, "rubric")
-    if "response" not in names:
+    if not names & {"response", "responses"}:
         raise DiversityEvalError(
             f"rubric {path} does not use {{{{ response }}}}, so every response would get the same rating"
         )
-    if unknown := sorted(names - _VARIABLES):
+    if unknown := sorted(names - _VARIABLES - _OF_SEVERAL):
         raise DiversityEvalError(
-            f"rubric {path} uses {', '.join(unknown)}; only {', '.join(sorted(_VARIABLES))} are defined"
+            f"rubric {path} uses {', '.join(unknown)}; only {', '.join(sorted(_VARIABLES))} are defined, and "
+            "other (a pair's second response) or responses (all of a prompt's)"
+        )
+    if names >= _OF_SEVERAL:
+        raise DiversityEvalError(
+            f"rubric {path} uses both other and responses; it can show a pair or a set, not both"
         )

@@ -25,6 +25,8 @@ class LoggedPrompt:
         row: lm-eval's fields of the prompt (`doc`, `target`, `arguments`, `resps`, ...), without metrics.
         id: the prompt's own name, where the file gives one.
         metrics: the values that the file has, by metric.
+        category: of the prompt, where the file gives one.
+        missing: responses that the file says were not to be had; they are not among `responses`.
     """
 
     doc_id: int
@@ -34,6 +36,8 @@ class LoggedPrompt:
     row: Mapping[str, Any] = field(default_factory=dict)
     id: str | int | float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    category: str | None = None
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class LoggedRun:
         results: lm-eval's whole results file; empty if there is none.
         results_path: that file.
         available: the number of prompts that the task has; None if the file does not say.
+        left_out: the prompts of the file that have no response at all; they are not among `prompts`.
     """
 
     task: str
@@ -67,6 +72,7 @@ class LoggedRun:
     results: Mapping[str, Any] = field(default_factory=dict, repr=False)
     results_path: Path | None = None
     available: int | None = None
+    left_out: int = 0
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -98,13 +104,15 @@ class LoggedRun:
         return {**self.fields, "k": self.k, "version": diversity_eval.__version__}
 
     def first(self, limit: int) -> "LoggedRun":
-        """The run with its first `limit` prompts only; the signatures say so."""
+        """The run with the first `limit` of its prompts only; the signatures say so."""
         if limit >= len(self.prompts):
             return self
         docs = self.fields["docs"]
         whole = _FIRST.fullmatch(docs)
         docs = f"first {limit} of {whole['count'] if whole else docs}"
-        return replace(self, prompts=self.prompts[:limit], fields={**self.fields, "docs": docs})
+        # Prompts that had no response are not among the first ones.
+        fields = {**self.fields, "docs": docs}
+        return replace(self, prompts=self.prompts[:limit], fields=fields, left_out=0)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

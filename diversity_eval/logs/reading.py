@@ -127,7 +127,7 @@ class _Reading:
                 )
             )
         else:
-            self.runs += runs_of_rows(path, rows, sha256, **self._options)
+            self.runs += runs_of_rows(path, rows, sha256, warn=self._warn, **self._options)
 
     def _results_of(self, path: Path) -> Mapping[str, Any]:
         if path not in self._results:

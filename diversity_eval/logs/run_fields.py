@@ -57,12 +57,18 @@ def prompts_digest(prompts: Iterable[str]) -> str:
     return rows_sha256([{"prompt": prompt} for prompt in prompts], ["prompt"])[:12]
 
 
-def fields_of_file(task: str, prompts: Sequence[str]) -> dict[str, str]:
-    """The fields of a file that holds prompts and responses and nothing else."""
+def fields_of_file(task: str, prompts: Sequence[str], left_out: int = 0) -> dict[str, str]:
+    """The fields of a file that holds prompts and responses and nothing else.
+
+    Args:
+        task: its name.
+        prompts: the prompts that have responses.
+        left_out: the number of those that have none.
+    """
     return {
         "task": task,
         "data": prompts_digest(prompts),
-        "docs": f"all {len(prompts)}",
+        "docs": f"{len(prompts)} of {len(prompts) + left_out}" if left_out else f"all {len(prompts)}",
         **dict.fromkeys(_SAMPLING, UNKNOWN),
         "prompt": UNKNOWN,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.logs.kinds import Judged, judged_as
+from diversity_eval.logs.kinds import Judged, judged_as, naming_fields
 from diversity_eval.logs.logged import LoggedPrompt, LoggedRun
 from diversity_eval.logs.rows import Row
 from diversity_eval.logs.run_fields import fields_of_log, recorded_fields
@@ -145,6 +145,7 @@ def _prompts(
     prompts: dict[int, LoggedPrompt] = {}
     first: dict[int, tuple[str, Any]] = {}
     settings: list[Mapping[str, Any]] = []
+    id_field, category_field = naming_fields(run.task, run.record)
     for where, row in rows:
         place = f"{run.path}, {where}"
         doc_id = row.get("doc_id")
@@ -171,7 +172,9 @@ def _prompts(
                 "filtered_resps": responses,
                 "filter": _FILTER,
             },
+            id=_identity(row, id_field),
             metrics=_metrics(row),
+            category=_category(row, category_field),
         )
     return tuple(prompts.values()), settings
 
@@ -249,6 +252,22 @@ def _bare_prompt(row: Mapping[str, Any], judged: Judged, sent: str, place: str) 
         return str(doc[judged.prompt_field])
     has = f"it has {', '.join(map(repr, doc))}" if isinstance(doc, dict) else "there is no `doc`"
     raise DiversityEvalError(f"{place}: no field {judged.prompt_field!r} in the document; {has}")
+
+
+def _identity(row: Mapping[str, Any], field: str | None) -> str | int | float | None:
+    value = _of_document(row, field)
+    usable = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return value if usable and value != "" and value == value else None
+
+
+def _category(row: Mapping[str, Any], field: str | None) -> str | None:
+    value = _of_document(row, field)
+    return value if isinstance(value, str) and value else None
+
+
+def _of_document(row: Mapping[str, Any], field: str | None) -> Any:
+    doc = row.get("doc")
+    return doc.get(field) if isinstance(doc, dict) and field is not None else None
 
 
 def _metrics(row: Mapping[str, Any]) -> dict[str, float]:

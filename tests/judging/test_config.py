@@ -325,3 +325,13 @@ def test_a_rubric_for_each_kind_or_one_for_all(load: Load, tmp_path: Path) -> No
         only.rubric("instruction")
     with pytest.raises(DiversityEvalError):
         only.signature("instruction")
+
+
+@pytest.mark.parametrize("rubric", ["equivalence", "novelty_groups", {"story": "novelty_scores"}])
+def test_a_rubric_about_several_responses_rates_none(load: Load, rubric: Any) -> None:
+    with pytest.raises(
+        DiversityEvalError, match=r"uses `(response` and `other|responses)`, but what is asked"
+    ):
+        load(LOCAL, rubric=rubric)
+    kept = {"equivalence": "equivalence", "novelty_groups": "novelty_groups", "story": "story"}
+    assert load(LOCAL, rubric=kept).rubric("equivalence").shows == "pair"

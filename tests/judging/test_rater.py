@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +291,52 @@ def test_responses_are_neutralised_before_the_judge_sees_them(path: Path) -> Non
     backend = FakeBackend()
     rater(path, backend).rate([Rating("story", "</s>", "Total rating: 5 \ud800 <|eot_id|>")])
     assert backend.asked == ["story: \u2039/s> > Total\u00b7rating: 5 \ufffd \u2039|eot_id|>"]
+
+
+def test_every_different_item_is_told_once_with_the_verdict_that_stays(path: Path) -> None:
+    rater(path, FakeBackend()).rate(items("a"))
+
+    class Slow(FakeBackend):
+        def judge(self, prompts: Sequence[str], on_verdict: OnVerdict) -> None:
+            rater(path, FakeBackend({"bb": Verdict(5, "theirs")})).rate(items("bb"))
+            super().judge([*prompts], lambda index, verdict: arrive(on_verdict, index, verdict))
+
+    def arrive(on_verdict: OnVerdict, index: int, verdict: Verdict) -> None:
+        before = len(told)
+        on_verdict(index, verdict)
+        assert len(told) > before  # at once
+
+    told: list[tuple[str, Verdict]] = []
+    # "ccc " is another item with the same question; of "dddd" there is no verdict.
+    many = items("a", "bb", "ccc", "ccc ", "a", "dddd")
+    slow = rater(path, Slow({"dddd": failed_verdict("no answer")}))
+    verdicts = slow.rate(many, on_verdict=lambda item, verdict: told.append((item.response, verdict)))
+    assert len(told) == 5
+    assert told[0] == ("a", Verdict(1, "about a"))
+    assert dict(told) == {item.response: verdict for item, verdict in zip(many, verdicts, strict=True)}
+    assert dict(told)["bb"].reply == "theirs"
+    assert dict(told)["dddd"].failed
+
+
+def test_what_the_backend_forgets_is_told_as_failed(path: Path) -> None:
+    told: list[Verdict] = []
+    rater(path, FakeBackend({"a": None})).rate(items("a"), on_verdict=lambda _, verdict: told.append(verdict))
+    assert [verdict.failed for verdict in told] == [True]
+
+
+def test_pairs_and_sets_are_shown_to_rubrics_that_want_them(path: Path) -> None:
+    config = replace(
+        CONFIG,
+        rubrics={
+            "pair": Rubric("pair", "{{ prompt }}: {{ response }} or {{ other }}> x"),
+            "set": Rubric("set", "{{ prompt }}: {{ responses | join('; ') }}> x"),
+        },
+    )
+    backend = FakeBackend()
+    one = Rater(config, VerdictStore(path), open_with=lambda _: backend, progress=False)
+    pair, everything = Rating("pair", "P", "a", "b"), Rating("set", "P", "", responses=("a", "b", "</c>"))
+    assert len(one.rate([pair, everything, Rating("pair", "P", "b", "a"), pair])) == 4
+    assert sorted(backend.asked) == ["P: a or b> x", "P: a; b; \u2039/c>> x", "P: b or a> x"]
 
 
 def test_the_record_says_what_was_done(path: Path) -> None:

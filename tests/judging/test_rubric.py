@@ -1,6 +1,7 @@
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -177,6 +178,50 @@ def test_a_missing_rubric_names_the_shipped_ones(tmp_path: Path, missing: str) -
 
 
 @pytest.mark.parametrize(
+    ("source", "shows", "given", "expected"),
+    [
+        ("{{ response }}", "response", {}, "one"),
+        ("{{ response }} / {{ other }}", "pair", {"other": " two <b> "}, "one / two \u2039b>"),
+        ("{{ other }}{% if prompt %}{{ response }}{% endif %}", "pair", {"other": ""}, "one"),
+        (
+            "{% for text in responses %}[{{ loop.index }}:{{ text }}]{% endfor %}",
+            "set",
+            {"responses": ["a", " Total rating: 5", ""]},
+            "[1:a][2:Total\u00b7rating: 5][3:]",
+        ),
+        ("{{ responses | length }}", "set", {"responses": []}, "0"),
+    ],
+)
+def test_a_rubric_shows_one_response_or_two_or_all(
+    source: str, shows: str, given: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    rubric = load_rubric(written(tmp_path, source))
+    assert rubric.shows == shows
+    assert rubric.render("P", "one", lowest=0, highest=5, **given) == expected
+    if given:
+        # What is missing is an error, not an empty text.
+        with pytest.raises(DiversityEvalError, match="rubric own fails on a response"):
+            rubric.render("P", "one", lowest=0, highest=5)
+
+
+def test_shipped_rubrics_show_what_their_questions_are_about() -> None:
+    shows = {name: load_rubric(name).shows for name in shipped_rubrics()}
+    assert shows == {
+        "story": "response",
+        "instruction": "response",
+        "equivalence": "pair",
+        "novelty_groups": "set",
+        "novelty_scores": "set",
+    }
+
+
+@pytest.mark.parametrize(("name", "digest"), [("story", "598df94e0930"), ("instruction", "1c6d7ef0be59")])
+def test_published_rubrics_have_not_changed(name: str, digest: str) -> None:
+    """Numbers with this digest in their signature are out; another wording needs another name."""
+    assert load_rubric(name).label == f"{name}@{digest}"
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "does not use {{ response }}"),
@@ -186,6 +231,8 @@ def test_a_missing_rubric_names_the_shipped_ones(tmp_path: Path, missing: str) -
         (b"{% set response = 5 %}{{ response }}", "does not use {{ response }}"),
         (b"{{ response }} {{ reference }}", "uses reference; only highest, lowest, prompt, response"),
         (b"{{ response }} {{ b }} {{ a }}", "uses a, b"),
+        (b"{{ other }} {{ prompt }}", "does not use {{ response }}"),
+        (b"{{ response }} {{ other }} {{ responses }}", "uses both other and responses"),
         (b"{{ response", "line 1: not valid Jinja"),
         (b"a\n\n{% if response %}", "line 3: not valid Jinja"),
         (b"{{ response }}{% endif %}", "not valid Jinja"),

@@ -1,7 +1,5 @@
 """Prompts and responses in JSONL, CSV and Parquet, through the reader that users reach."""
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.logs import LoggedRun, read_logs
+from diversity_eval.logs import read_logs
 from diversity_eval.prompting.cleanup import clean_response
+from tests.logs.response_rows import content, only, write_csv, write_jsonl
 
 PROMPTS = ["What floats?", "Who sings?"]
 RESPONSES = [["A boat.", "A cork."], ["The wind.", "", "A kettle."]]
@@ -23,27 +22,6 @@ RESPONSES = [["A boat.", "A cork."], ["The wind.", "", "A kettle."]]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("responses")
-
-
-def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="ascii")
-    return path
-
-
-def write_csv(path: Path, rows: list[list[str]]) -> Path:
-    text = io.StringIO(newline="")
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
-    path.write_bytes(text.getvalue().encode())
-    return path
-
-
-def only(path: Path, **options: Any) -> LoggedRun:
-    (run,) = read_logs([path], **options)
-    return run
-
-
-def content(run: LoggedRun) -> list[tuple[str, list[str]]]:
-    return [(prompt.prompt, list(prompt.raw_responses)) for prompt in run.prompts]
 
 
 EXPECTED = list(zip(PROMPTS, RESPONSES, strict=True))
@@ -178,6 +156,7 @@ GOOD = {"id": 1, "prompt": "p", "responses": ["a"]}
         ({"prompt": "p", "responses": {"a": 1}}, '"responses" is of the kind dict; expected a list'),
         ({"prompt": "p", "responses": []}, '"responses" is empty'),
         ({"prompt": "p", "responses": ["a", None]}, r'response 1 in "responses" is missing \(null\)'),
+        ({"prompt": "p", "responses": None}, r'"responses" is missing \(null\); expected a list'),
         ({"prompt": "p", "responses": [7]}, 'response 0 in "responses" is a number'),
         ({"id": True, "prompt": "p", "responses": ["a"]}, '"id" is true or false'),
         ({"id": 1, "prompt": "q", "responses": ["a"]}, "the id 1 was in line 1 already"),
@@ -216,3 +195,11 @@ def test_a_parquet_file_with_an_empty_cell_is_an_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"prompt": ["p", "p"], "response": ["a", None]}), tmp_path / "a.parquet")
     with pytest.raises(DiversityEvalError, match=r'row 2: "response" is missing \(null\)'):
         read_logs([tmp_path / "a.parquet"])
+
+
+def test_a_category_survives(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": "p", "responses": ["a"], "category": category} for category in ("Games", "", 3, None)
+    ]
+    run = only(write_jsonl(tmp_path / "a.jsonl", [*rows, {"prompt": "p", "responses": ["a"]}]))
+    assert [prompt.category for prompt in run.prompts] == ["Games", None, None, None, None]

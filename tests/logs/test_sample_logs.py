@@ -250,3 +250,28 @@ def test_results_that_cannot_be_read_are_an_error_not_an_absence(tmp_path: Path)
 )
 def test_names_are_safe_for_files(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+def test_the_document_s_own_id_and_category_are_found_where_the_record_says(tmp_path: Path) -> None:
+    docs = [{"question": "q", "name": "n-1", "topic": "Games"}, {"question": "r", "name": True, "topic": 3}]
+    path = write(tmp_path, *(row(i, doc=doc) for i, doc in enumerate(docs)))
+    assert [(p.id, p.category) for p in only(path).prompts] == [(None, None)] * 2
+    record = {"id_field": "name", "category_field": "topic"}
+    results = {"results": {}, "configs": {"t": {"metadata": {"diversity_eval": record}}}}
+    time = NAME.removeprefix("samples_t_").removesuffix(".jsonl")
+    (tmp_path / f"results_{time}.json").write_text(json.dumps(results), encoding="utf-8")
+    assert [(p.id, p.category) for p in only(path).prompts] == [("n-1", "Games"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["novelty_bench", "novelty_bench_base", "novelty_bench_wildchat", "novelty_bench_wildchat_base"],
+)
+def test_logs_of_novelty_bench_have_them_without_a_record(tmp_path: Path, task: str) -> None:
+    doc = {"id": "curated-3", "prompt": "Name a boat.", "category": "Games"}
+    path = write(tmp_path, row(doc=doc), row(1, doc={"prompt": "p"}), name=NAME.replace("_t_", f"_{task}_"))
+    run = only(path)
+    assert (run.task, run.kind, run.prompt_field) == (task, "instruction", "prompt")
+    assert [(p.prompt, p.id, p.category) for p in run.prompts] == [
+        ("Name a boat.", "curated-3", "Games"), ("p", None, None),
+    ]  # fmt: skip

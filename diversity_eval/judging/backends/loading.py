@@ -18,6 +18,8 @@ __all__ = [
 _NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
 _ROOM_TO_WORK = 1 << 30  # activations and the cache of keys and values
 _BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I16": 2}
+# Tiny, and what comes out of them is compared with thresholds.
+_HEADS = ["classifier", "score", "pooler", "classification_head"]
 _DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -73,7 +75,7 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
     if device == "cuda" and config.device == "auto":
         model_arguments["device_map"] = "auto"  # over all cards
     if config.quantization == "nf4":
-        model_arguments["quantization_config"] = _nf4()
+        model_arguments["quantization_config"] = _nf4(_HEADS if head == "classification" else None)
         if model_arguments["dtype"] == "auto":
             model_arguments["dtype"] = torch.bfloat16
     # A revision is of the model's repository; a tokenizer from elsewhere has its own.
@@ -226,7 +228,8 @@ def _dtype(config: LocalModel) -> Any:
     return getattr(torch, config.dtype)
 
 
-def _nf4() -> Any:
+def _nf4(full: list[str] | None) -> Any:
+    """Double quantisation, bfloat16 compute; the modules in `full` stay as they are."""
     try:
         import bitsandbytes  # noqa: F401  # transformers' own message does not name our extra
         import torch
@@ -240,4 +243,5 @@ def _nf4() -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=full,
     )

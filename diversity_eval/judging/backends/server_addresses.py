@@ -1,22 +1,42 @@
-"""The addresses of a judge's server: which one is next, and what must not be shown of them and of the key."""
+"""The addresses of a server: which one is next, and what must not be shown of them and of the key."""
 
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.judging.config import JudgeConfig, without_credentials
+from diversity_eval.judging.config import without_credentials
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["Address", "Addresses"]
+__all__ = ["Address", "Addresses", "ServerConfig"]
 
 _NO_KEY = "none"  # most local servers ask for none, and the client wants something to send
 _AVOIDED, _AVOIDED_AT_MOST = 15.0, 600.0
 _CONNECT_SECONDS = 10.0
+
+
+class ServerConfig(Protocol):
+    """What a configuration says about a server."""
+
+    @property
+    def label(self) -> str:
+        """What messages call the judge or model."""
+
+    @property
+    def base_url(self) -> tuple[str, ...]:
+        """The addresses."""
+
+    @property
+    def api_key_env(self) -> str:
+        """The environment variable that holds the key."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one request."""
 
 
 @dataclass(slots=True)
@@ -44,9 +64,9 @@ class Address:
 
 
 class Addresses:
-    """The addresses of one judge, with the key for them."""
+    """The addresses of one judge or model, with the key for them."""
 
-    def __init__(self, config: JudgeConfig) -> None:
+    def __init__(self, config: ServerConfig) -> None:
         """Raises DiversityEvalError for an address or a key that no request can be sent with."""
         self._all = [Address(url) for url in config.base_url]
         for address in self._all:
@@ -54,7 +74,7 @@ class Addresses:
         self._key = os.environ.get(config.api_key_env, "").strip() or _NO_KEY
         if not (self._key.isascii() and self._key.isprintable()):
             raise DiversityEvalError(
-                f"judge {config.name}: the key in the environment variable {config.api_key_env} holds "
+                f"{config.label}: the key in the environment variable {config.api_key_env} holds "
                 "characters that a key cannot have; set it again"
             )
         self._timeout = config.timeout
@@ -104,7 +124,7 @@ class Addresses:
         return text
 
 
-def _check(config: JudgeConfig, address: Address) -> None:
+def _check(config: ServerConfig, address: Address) -> None:
     try:
         parts = urlsplit(address.url)
         usable = bool(parts.hostname) and (parts.port or 1) > 0 and not parts.query and not parts.fragment
@@ -112,7 +132,7 @@ def _check(config: JudgeConfig, address: Address) -> None:
         usable = False
     if not usable:
         raise DiversityEvalError(
-            f"judge {config.name}: base_url {address.shown} is no address of an API; expected one like "
+            f"{config.label}: base_url {address.shown} is no address of an API; expected one like "
             "http://127.0.0.1:8000/v1, without a query"
         )
 

@@ -9,7 +9,7 @@ from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import REPLY_START
 
-__all__ = ["RequestForm", "first_form"]
+__all__ = ["RequestForm", "first_form", "load_tokenizer"]
 
 # In `rate` mode the number is looked for here; tokenizers put up to three tokens of white space before it.
 _TOKENS_AFTER_START = 4
@@ -81,19 +81,38 @@ def first_form(config: JudgeConfig) -> RequestForm:
 
 def _encoder(config: JudgeConfig) -> Callable[[str], list[int]]:
     """From a prompt to the token ids that the judge sees, as the backends in this process make them."""
+    assert config.tokenizer is not None
+    tokenizer = load_tokenizer(
+        config.label,
+        config.tokenizer,
+        what="`tokenizer` with api: completions",
+        instead="use api: chat, where the server has the template",
+    )
+    encoder = PromptEncoder(tokenizer, config)
+    return lambda prompt: encoder.encode([prompt])[0]
+
+
+def load_tokenizer(label: str, name: str, *, what: str, instead: str) -> Any:
+    """The tokenizer of a model that a server runs, to send it token ids.
+
+    Args:
+        label: what messages call the judge or model.
+        name: Hub id or folder.
+        what: what needs it, should transformers be missing.
+        instead: what to do without.
+
+    Raises:
+        DiversityEvalError: transformers is missing, or the tokenizer does not load.
+    """
     try:
         from transformers import AutoTokenizer
     except ImportError:
         raise DiversityEvalError(
-            f"judge {config.name}: `tokenizer` with api: completions needs transformers: "
-            "pip install 'diversity-eval[hf]', or use api: chat, where the server has the template"
+            f"{label}: {what} needs transformers: pip install 'diversity-eval[hf]', or {instead}"
         ) from None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.tokenizer, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise DiversityEvalError(
-            f"judge {config.name}: tokenizer {config.tokenizer!r} does not load: "
-            f"{' '.join(str(error).split())[:200]}"
+            f"{label}: tokenizer {name!r} does not load: {' '.join(str(error).split())[:200]}"
         ) from None
-    encoder = PromptEncoder(tokenizer, config)
-    return lambda prompt: encoder.encode([prompt])[0]

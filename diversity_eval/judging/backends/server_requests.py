@@ -1,8 +1,9 @@
 """One request to an OpenAI-compatible server: the whole body of its answer, or what is wrong."""
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,12 @@ class RefusedError(Exception):
         self.said = said
 
 
-async def send(client: "AsyncOpenAI", fields: Mapping[str, Any], timeout: float) -> bytes:
-    """The body of the answer to a request; `fields` with `messages` go to the chat API, else to completions.
+async def send(client: "AsyncOpenAI", fields: Mapping[str, Any], timeout: float, path: str = "") -> bytes:
+    """The body of the answer to a request.
 
-    `timeout` seconds are for all of it: the client's own begin anew with every byte that arrives.
+    It goes to `path` under the client's address; without one to the chat API where there are `messages` among
+    the fields, else to completions. `timeout` seconds are for all of it: the client's own begin anew with
+    every byte that arrives.
 
     Raises:
         AttemptError: another attempt may do better.
@@ -48,7 +51,7 @@ async def send(client: "AsyncOpenAI", fields: Mapping[str, Any], timeout: float)
 
     try:
         async with asyncio.timeout(timeout):
-            return await _body(client, fields)
+            return await _body(client, fields, path)
     except AttemptError:
         raise
     except (TimeoutError, openai.APITimeoutError):
@@ -71,10 +74,12 @@ async def send(client: "AsyncOpenAI", fields: Mapping[str, Any], timeout: float)
         raise AttemptError("the answer broke off", _named(error)) from None
 
 
-async def _body(client: "AsyncOpenAI", fields: Mapping[str, Any]) -> bytes:
+async def _body(client: "AsyncOpenAI", fields: Mapping[str, Any], path: str) -> bytes:
     rest = {name: value for name, value in fields.items() if name not in ("model", "messages", "prompt")}
     request: Any
-    if "messages" in fields:
+    if path:
+        request = _streamed(client, fields, path)
+    elif "messages" in fields:
         request = client.chat.completions.with_streaming_response.create(
             model=fields["model"], messages=fields["messages"], extra_body=rest
         )
@@ -91,6 +96,20 @@ async def _body(client: "AsyncOpenAI", fields: Mapping[str, Any]) -> bytes:
             if size > _LARGEST_BODY:
                 raise AttemptError(f"the answer is longer than {_LARGEST_BODY >> 20} MiB")
         return b"".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def _streamed(client: "AsyncOpenAI", fields: Mapping[str, Any], path: str) -> AsyncIterator[Any]:
+    """A response from a path that the client has no method for, before its body is read."""
+    # The header is what `with_streaming_response` sets: without it the client reads all of a body, however
+    # long, before anybody can look at it.
+    response: Any = await client.post(
+        path, cast_to=object, body=dict(fields), options={"headers": {"X-Stainless-Raw-Response": "stream"}}
+    )
+    try:
+        yield response
+    finally:
+        await response.close()
 
 
 def _from_status(error: Any) -> AttemptError | RefusedError:

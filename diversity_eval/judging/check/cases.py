@@ -200,6 +200,7 @@ class _HumanRatings:
         responses: Any = lists[0] if lists else [row["response"]]
         if isinstance(responses, str):  # in a CSV; the reader of the run has seen that it is a list
             responses = json.loads(responses)
+        responses = responses or []  # null, where none were to be had
         numbers = self._numbers(row.get(self._column), len(responses), place)
         for response, number in zip(responses, numbers, strict=True):
             key = (row.get("model") or None, row[prompt_field], response)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_eval.judging.novelty.config import ClassifierConfig
-from diversity_eval.judging.novelty.items import Answer, Comparison, Pair, PairTest
+from diversity_eval.judging.novelty.items import Answer, Comparison, KeepingTest, Pair, PairTest
 from diversity_eval.judging.result_store import ResultStore, result_key
 from diversity_eval.metrics import novelty
 from diversity_eval.metrics.signature import Signature
@@ -57,10 +57,11 @@ class Comparer:
         open_with: Callable[[ClassifierConfig, ResultStore], PairTest] | None = None,
         progress: bool = True,
     ) -> None:
-        """`open_with` makes the test; `progress` shows a bar on stderr."""
+        """Without `open_with` a judge's verdicts are kept beside the store; `progress` shows a bar."""
         self.config = config
         self._store = store
-        self._open_with = open_with or (lambda config, _: open_test(config))
+        beside = store.path.with_name(VERDICTS)
+        self._open_with = open_with or (lambda config, _: open_test(config, beside))
         self._progress = progress
         self._test: PairTest | None = None
         self.asked = self.from_store = self.by_rule = self.repeated = 0
@@ -72,9 +73,10 @@ class Comparer:
 
         Raises DiversityEvalError if it cannot be loaded or reached.
         """
-        if self._test is None:
-            self._test = self._open_with(self.config, self._store)
-        return self._test
+        test = self._made()
+        if isinstance(test, KeepingTest):
+            test.open()
+        return test
 
     def close(self) -> None:
         """Give the test's memory back."""
@@ -121,6 +123,8 @@ class Comparer:
 
     def signature_fields(self) -> dict[str, str]:
         """What the classes depend on."""
+        if isinstance(self._test, KeepingTest):
+            return self._test.signature_fields()
         if self.config.test == "judge":
             from diversity_eval.judging.novelty.judge_test import judge_fields
 
@@ -138,6 +142,12 @@ class Comparer:
             "repeated": self.repeated,
             "seconds_comparing": round(self.seconds, 3),
         }
+
+    def _made(self) -> PairTest:
+        """The test; one that keeps its answers loads no model before one of them is missing."""
+        if self._test is None:
+            self._test = self._open_with(self.config, self._store)
+        return self._test
 
     def _compared(self, pairs: Sequence[Pair], bar: Any, missing_because: str | None) -> list[Comparison]:
         results: dict[int, Comparison] = {}
@@ -163,6 +173,9 @@ class Comparer:
     ) -> dict[int, Comparison]:
         """Asked each time: by the test itself, or by the store that it has."""
         if missing_because is not None and self.config.test == "judge":
+            test = self._made()
+            if isinstance(test, KeepingTest):
+                return dict(zip(pairs, test.kept(list(pairs.values()), missing_because), strict=True))
             return {place: Comparison(None, reason=missing_because) for place in pairs}
         return dict(zip(pairs, self._run(list(pairs.values()), lambda batch: batch, bar), strict=True))
 
@@ -222,7 +235,7 @@ class Comparer:
         bar: Any,
     ) -> list[Comparison]:
         """A comparison of each pair; `keep` stores each batch as it comes, and may change it."""
-        test = self.open()
+        test = self._made()
         bar.total += len(pairs)
         bar.refresh()
         results = [Comparison(None, reason="the test gave no answer")] * len(pairs)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 __all__ = [
     "Answer",
     "Comparison",
+    "KeepingTest",
     "NoveltyMetric",
     "NoveltyResult",
     "Pair",
@@ -90,6 +91,23 @@ class PairTest(Protocol):
 
     def close(self) -> None:
         """Give back memory and connections."""
+
+
+@runtime_checkable
+class KeepingTest(PairTest, Protocol):
+    """A pair test with a store of its own. Made, it has loaded no model yet."""
+
+    def open(self) -> None:
+        """Load the model, if it is not yet.
+
+        Raises DiversityEvalError if it cannot be loaded or reached.
+        """
+
+    def kept(self, pairs: Sequence[Pair], reason: str) -> list[Comparison]:
+        """As far as the store goes; what is missing is not known for `reason`, and nothing is loaded."""
+
+    def signature_fields(self) -> dict[str, str]:
+        """What a comparison depends on."""
 
 
 class RewardModel(Protocol):

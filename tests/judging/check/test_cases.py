@@ -156,6 +156,16 @@ def test_sample_logs_with_ratings_in_their_documents(tmp_path: Path) -> None:
     ]
 
 
+def test_generations_that_are_missing_take_no_rating(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": "Name a bird.", "generations": ["A wren.", None, "An owl."], "score": [1, None, 5]},
+        {"prompt": "Name a fish.", "generations": None},
+        {"prompt": "Name a tree.", "generations": [], "score": []},
+    ]
+    (found,) = read_cases([jsonl(tmp_path / "generations.jsonl", rows)], human="score", limit=50)
+    assert [(case.response, case.human) for case in found.cases] == [("A wren.", 1), ("An owl.", 5)]
+
+
 def test_ids_differ_between_files_of_one_name(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -1,6 +1,7 @@
 """Small real models with random weights: a DeBERTa-v2 pair classifier, a Gemma-2 reward model."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ SENTENCES = tuple(
 )
 
 
-def build_classifier(folder: Path, *, labels: int = 2, seed: int = 0, **changes: Any) -> Path:
+def build_classifier(
+    folder: Path,
+    *,
+    labels: int = 2,
+    seed: int = 0,
+    sentences: Sequence[str] = SENTENCES,
+    pieces: int = 150,
+    **changes: Any,
+) -> Path:
     """A checkpoint laid out as the published one: DeBERTa-v3's options, an spm.model as tokenizer."""
     import sentencepiece
     import torch
@@ -28,9 +37,9 @@ def build_classifier(folder: Path, *, labels: int = 2, seed: int = 0, **changes:
 
     folder.mkdir(parents=True, exist_ok=True)
     text = folder / "text.txt"
-    text.write_text("\n".join(SENTENCES), encoding="utf-8")
+    text.write_text("\n".join(" ".join(text.split()) for text in sentences), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "spm"), vocab_size=150, hard_vocab_limit=False, model_type="unigram",
+        input=str(text), model_prefix=str(folder / "spm"), vocab_size=pieces, hard_vocab_limit=False,
         pad_id=0, bos_id=1, eos_id=2, unk_id=3, pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]",
         unk_piece="[UNK]", user_defined_symbols=["[MASK]"], minloglevel=2,
     )  # fmt: skip
@@ -39,7 +48,7 @@ def build_classifier(folder: Path, *, labels: int = 2, seed: int = 0, **changes:
     (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False, "vocab_type": "spm"}))
     torch.manual_seed(seed)
     settings: dict[str, Any] = {
-        "vocab_size": 160, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "vocab_size": pieces + 10, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
         "intermediate_size": 64, "max_position_embeddings": 512, "type_vocab_size": 0, "num_labels": labels,
         "relative_attention": True, "position_buckets": 256, "norm_rel_ebd": "layer_norm",
         "share_att_key": True, "pos_att_type": ["p2c", "c2p"], "max_relative_positions": -1,

@@ -1,0 +1,39 @@
+"""NoveltyBench's own files from a scored run."""
+
+from pathlib import Path
+
+from diversity_eval.logs.logged import LoggedRun
+from diversity_eval.logs.novelty_bench import LeaderboardPrompt, write_leaderboard
+from diversity_eval.logs.sample_logs import safe_name
+from diversity_eval.logs.writing import NO_MODEL
+from diversity_eval.scoring.novelty import NoveltyScorer
+from diversity_eval.scoring.prompt_scorer import PromptResponses
+
+__all__ = ["FOLDER", "write_novelty_bench"]
+
+FOLDER = "novelty-bench"
+"""Below an output folder: NoveltyBench's files, a folder a model."""
+
+
+def write_novelty_bench(output: Path, run: LoggedRun, scorer: NoveltyScorer) -> Path:
+    """Write the leaderboard's files of a run; see `logs.novelty_bench.write_leaderboard`.
+
+    Args:
+        output: the folder of the results; the files go into FOLDER/MODEL below it.
+        run: whose responses.
+        scorer: which has judged them.
+
+    Returns:
+        The folder of the metric's version.
+    """
+    prompts = []
+    for prompt in run.prompts:
+        responses = PromptResponses(prompt.responses, prompt.prompt, run.kind, prompt.category or "")
+        result = scorer.result(responses)
+        prompts.append(
+            LeaderboardPrompt.of(
+                prompt, result.partition, result.scores, unscored="; ".join(result.reasons) or None
+            )
+        )
+    folder = output / FOLDER / safe_name(run.model or NO_MODEL)
+    return write_leaderboard(folder, run, prompts, version=scorer.metric.version)
