@@ -1,12 +1,14 @@
 """Messages to a person who runs plain `lm_eval`: one line, no traceback."""
 
 import logging
+import re
 import sys
+from collections.abc import Collection
 from types import TracebackType
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["logger", "one_line_errors", "warn_once"]
+__all__ = ["expect_fewer_documents", "logger", "one_line_errors", "warn_once"]
 
 # lm-eval configures only its own logger, so a message that must be seen goes through a child of it.
 logger = logging.getLogger("lm_eval.diversity_eval")
@@ -20,6 +22,26 @@ def warn_once(key: str, message: str) -> None:
     if key not in _said:
         _said.add(key)
         logger.warning("%s", message)
+
+
+_NUMBER = re.compile(r"([^\s,()]+),[^\s,()=]+=([0-9]+)")
+
+
+def expect_fewer_documents(task: str, metrics: Collection[str]) -> None:
+    """Keep lm-eval from warning that these metrics are over some of a task's documents only: it is meant.
+
+    The warning, which names every metric, comes as before if any other metric lacks documents.
+    """
+    begin = f"[{task}] Metrics were not scored on the same number of documents ("
+
+    def wanted(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if not message.startswith(begin):
+            return True
+        listed = message.removeprefix(begin).partition(")")[0]
+        return len({count for name, count in _NUMBER.findall(listed) if name not in metrics}) > 1
+
+    logging.getLogger("lm_eval.evaluator_utils").addFilter(wanted)
 
 
 def one_line_errors() -> None:

@@ -15,7 +15,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.harness.embeddings import choose_embedding
 from diversity_eval.harness.identical import check_not_identical, remember
 from diversity_eval.harness.judge import judge_error, open_rater, report_unscored
-from diversity_eval.harness.messages import logger, one_line_errors
+from diversity_eval.harness.messages import expect_fewer_documents, logger, one_line_errors
 from diversity_eval.harness.model import (
     EvaluatedModel,
     find_model,
@@ -218,6 +218,8 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         if "bypass" not in self._metric_fn_list:  # lm-eval's --predict_only
             self._aggregation_list = aggregations(scorer.reported)
             self._higher_is_better = scorer.reported.directions
+            if scorer.reported.novelty is not None:
+                expect_fewer_documents(self.config.task, scorer.reported.novelty.by_category)
 
     def _check_documents(
         self, model: EvaluatedModel, limit: int | None, samples: list[int] | None, world_size: int

@@ -93,14 +93,16 @@ class NoveltyNames:
 
     def fields(self, name: str) -> dict[str, str] | None:
         """A metric's own fields in its signature; None for other metrics."""
-        category = next((c for c in self.categories if name.endswith(f"_{c}")), None)
-        whole = name if category is None else name.removesuffix(f"_{category}")
-        if whole not in self.main:
+        known: dict[str, tuple[str, str | None]] = {whole: (whole, None) for whole in self.main}
+        for category in self.categories:
+            known |= {f"{whole}_{category}": (whole, category) for whole in self.main}
+        if name not in known:
             return None
+        whole, of = known[name]
         fields_ = dict(self.partition_fields)
         if whole == self.utility:
             fields_ |= self.score_fields
-        return fields_ if category is None else {**fields_, "category": category}
+        return fields_ if of is None else {**fields_, "category": of}
 
 
 class NoveltyScorer:
@@ -125,21 +127,26 @@ class NoveltyScorer:
         self._categories = tuple(dict.fromkeys(filter(None, map(category_slug, categories))))
         self._on_error = on_error
         self._results: dict[Any, NoveltyResult] = {}
+        self._names: NoveltyNames | None = None
 
     @property
     def names(self) -> NoveltyNames:
-        """The metrics' names and signature fields."""
-        return NoveltyNames(
-            self.metric.suffix,
-            self.metric.scores_responses,
-            self._categories,
-            self.metric.partition_fields(),
-            self.metric.score_fields(),
-        )
+        """Names and signature fields; after `judge_all` also what could only be found out by opening."""
+        if self._names is None:  # fields of a local checkpoint are a digest of its files
+            self._names = NoveltyNames(
+                self.metric.suffix,
+                self.metric.scores_responses,
+                self._categories,
+                self.metric.partition_fields(),
+                self.metric.score_fields(),
+            )
+        return self._names
 
     def judge_all(self, prompts: Sequence[Responses]) -> None:
         """Judge the responses to every prompt, all of them together."""
-        todo = [p for p in dict.fromkeys(prompts) if p not in self._results and len(p.responses) > 1]
+        new = [p for p in dict.fromkeys(prompts) if p not in self._results]
+        self._results |= {p: self._of_too_few(p) for p in new if len(p.responses) < 2}
+        todo = [p for p in new if p not in self._results]
         if not todo:
             return
         answers = [[Answer(p.prompt, text) for text in p.responses] for p in todo]
@@ -150,20 +157,23 @@ class NoveltyScorer:
                 raise
             found = self.metric.kept(answers, self._on_error(error))
         self._results |= zip(todo, found, strict=True)
+        self._names = None
 
     def result(self, prompt: Responses) -> NoveltyResult:
         """What is known of a prompt's responses."""
-        found = self._results.get(prompt)
-        if found is None:
-            k = len(prompt.responses)
-            nothing: tuple[None, ...] = (None,) * k
-            return NoveltyResult(
-                (UNKNOWN,) * k,
-                scores=nothing if self.metric.scores_responses else None,
-                cut=(False,) * k,
-                reasons=("fewer than two responses",),
-            )
-        return found
+        if prompt not in self._results:
+            self.judge_all([prompt])
+        return self._results[prompt]
+
+    def _of_too_few(self, prompt: Responses) -> NoveltyResult:
+        k = len(prompt.responses)
+        nothing: tuple[None, ...] = (None,) * k
+        return NoveltyResult(
+            (UNKNOWN,) * k,
+            scores=nothing if self.metric.scores_responses else None,
+            cut=(False,) * k,
+            reasons=("fewer than two responses",),
+        )
 
     def values(self, prompt: Responses) -> dict[str, float]:
         """The prompt's metrics and counts; nan where there is no value."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,7 @@ class PromptScorer:
         self._verdicts |= self._rate(todo)
         if self.novelty is not None:
             self.novelty.judge_all(todo)
+            self.reported = replace(self.reported, novelty=self.novelty.names)
         diversity = dict(
             zip(compared, self._measure([_material(prompt, vectors) for prompt in compared]), strict=True)
         )

@@ -16,3 +16,13 @@ QUESTIONS = (
 def questions() -> tuple[list[dict[str, Any]], EmbeddedData]:
     rows = [{"id": f"q{i}", "question": question} for i, question in enumerate(QUESTIONS)]
     return rows, EmbeddedData("questions", "0" * 64, len(rows))
+
+
+def ideas() -> tuple[list[dict[str, Any]], EmbeddedData]:
+    """As NoveltyBench's curated prompts: an id and a category beside each."""
+    categories = ("Places & Paths", "Colours", "Places & Paths", "Colours", "Lamps")
+    rows = [
+        {"id": f"curated-{i}", "category": category, "prompt": question}
+        for i, (question, category) in enumerate(zip(QUESTIONS, categories, strict=True))
+    ]
+    return rows, EmbeddedData("ideas", "1" * 64, len(rows))

@@ -15,6 +15,25 @@ def test_values_as_the_command_line_gives_them() -> None:
     assert options == TaskOptions(num_samples=20, sample_seed=7, sample_seeds="never", allow_identical=True)
 
 
+def test_no_classifier_is_not_the_same_as_nothing_said() -> None:
+    assert TaskOptions.from_metadata({}).classifier is None
+    assert TaskOptions.from_metadata({"classifier": None}).classifier == "none"
+    assert TaskOptions.from_metadata({"classifier": "None"}).classifier == "none"
+    assert TaskOptions.from_metadata({"reward": "none"}).reward is None
+
+
+def test_settings_of_classifier_and_reward_model() -> None:
+    options = TaskOptions.from_metadata(
+        {
+            "classifier": "novelty-bench", "classifier_set": "threshold=0.5;device=cpu",
+            "reward": "mine.yaml", "reward_set": {"batch_size": 2}, "novelty_store": "kept.sqlite",
+        }
+    )  # fmt: skip
+    assert options.classifier_set == {"threshold": 0.5, "device": "cpu"}
+    assert options.reward_set == {"batch_size": 2}
+    assert options.novelty_store == "kept.sqlite"
+
+
 def test_none_as_yaml_reads_it() -> None:
     assert TaskOptions.from_metadata({"embeddings": None}).embeddings == "none"
 
@@ -33,6 +52,12 @@ def test_none_as_yaml_reads_it() -> None:
         ({"prompt_template": " "}, "empty"),
         ({"num_sample": 20}, "did you mean num_samples"),
         ({"prompt_templates": "plain"}, "did you mean prompt_template"),
+        ({"classifiers": "exact"}, "did you mean classifier"),
+        ({"rewards": "x"}, "did you mean reward"),
+        ({"reward_set": "batch_size=1"}, "without a reward model"),
+        ({"verdicts": "x.sqlite"}, "without a judge"),
+        ({"classifier": " "}, "empty"),
+        ({"classifier": "exact", "classifier_set": "nonsense"}, "key=value;key=value"),
     ],
 )
 def test_bad_values_name_the_option(metadata: dict[str, object], message: str) -> None:

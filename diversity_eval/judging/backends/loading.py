@@ -63,7 +63,12 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import (
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForSequenceClassification,
+            AutoTokenizer,
+        )
     except ImportError as error:
         raise DiversityEvalError(
             f"{config.label} needs torch and transformers ({error}): pip install 'diversity-eval[judge]'"
@@ -83,6 +88,10 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
     auto = AutoModelForCausalLM if head == "causal" else AutoModelForSequenceClassification
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.tokenizer or config.model, **tokenizer_arguments)
+        settings = AutoConfig.from_pretrained(config.model, **arguments)
+        if getattr(settings.get_text_config(), "attn_logit_softcapping", None) is not None:
+            # The fused attention leaves the cap out (Gemma 2), and says nothing.
+            model_arguments["attn_implementation"] = "eager"
         model, loading = auto.from_pretrained(
             config.model, output_loading_info=True, **arguments, **model_arguments
         )

@@ -12,10 +12,10 @@ _PROMPT, _RESPONSE = "\u2e28prompt\u2e29", "\u2e28response\u2e29"
 
 
 class ConversationEncoder:
-    """Encodes both messages as `apply_chat_template` does, save for special tokens in their texts.
+    """Encodes both messages as `apply_chat_template` does, save for special tokens in the texts.
 
-    Where prompt or response spell a special token (`<end_of_turn>`), they are encoded apart from the template,
-    with special tokens switched off, so that no response can end its turn or speak for the user.
+    Where prompt or response spell a special token (`<end_of_turn>`), they are encoded apart from the
+    template, with special tokens switched off, so that no response can end its turn or speak for the user.
     """
 
     def __init__(self, tokenizer: Any, label: str) -> None:

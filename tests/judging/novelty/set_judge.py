@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.judging.faulty_judge import START, FaultyJudge, tokens_of
 
@@ -63,7 +62,7 @@ class SetJudge(FaultyJudge):
 
 @dataclass
 class PairJudge(FaultyJudge):
-    """Rates a pair 1 if both have the same first word, else 0; the reply may be set by a text in the prompt.
+    """Rates a pair 1 if both have the same first word, else 0.
 
     Attributes:
         certainty: the probability of its rating; the other one gets 0.05.
@@ -85,9 +84,3 @@ class PairJudge(FaultyJudge):
         rating = self.rating(prompt)
         shares = {str(rating): self.certainty, str(1 - rating): 0.05, " well": 0.02}
         return [(text, math.log(share)) for text, share in shares.items()]
-
-
-def request_of(judge: FaultyJudge, text: str) -> dict[str, Any]:
-    """The body of the only request whose prompt contains the text."""
-    (body,) = [body for body in judge.bodies if text in body["messages"][0]["content"]]
-    return body

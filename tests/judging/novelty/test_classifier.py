@@ -125,9 +125,7 @@ def test_exactly_the_limit_is_not_cut(folder: Path) -> None:
     words = " ".join(SENTENCES).split()
     most = len(pieces.encode(" ".join(words[:20])))
     test = TransformersClassifier(config(folder, max_tokens=most))
-    at, above = compared(
-        test, [pair(" ".join(words[:20]), words[0]), pair(" ".join(words[:21]), words[0])]
-    )
+    at, above = compared(test, [pair(" ".join(words[:20]), words[0]), pair(" ".join(words[:21]), words[0])])
     assert (at.cut, above.cut) == ((False, False), (True, False))
 
 
@@ -184,13 +182,22 @@ def test_too_little_memory_halves_the_batch(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_memory_is_bounded_by_the_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pairs there are, no more than a portion of them is encoded, and a batch computed, at once."""
+    """However many pairs there are, no more than a portion is encoded, and a batch computed, at once."""
     test = TransformersClassifier(config(folder, batch_size=2))
     forward, encode = test._forward, test._encoder.texts
     rows: list[int] = []
     encoded: list[int] = []
-    monkeypatch.setattr(test, "_forward", lambda batch: rows.append(len(batch)) or forward(batch))
-    monkeypatch.setattr(test._encoder, "texts", lambda t: encoded.append(len(t)) or encode(t))
+
+    def count_rows(batch: Any) -> list[float]:
+        rows.append(len(batch))
+        return forward(batch)
+
+    def count_texts(given: Sequence[str]) -> Any:
+        encoded.append(len(given))
+        return encode(given)
+
+    monkeypatch.setattr(test, "_forward", count_rows)
+    monkeypatch.setattr(test._encoder, "texts", count_texts)
     compared(test, [pair(SENTENCES[n % 48], SENTENCES[(n + 1) % 48]) for n in range(300)])
     assert max(rows) == 2
     assert max(encoded) == 2 * 2 * 64
@@ -259,7 +266,5 @@ def test_nf4_comes_near_full_precision(tmp_path: Path) -> None:
     pairs = [pair(a, b) for a, b in texts()]
     full = compared(TransformersClassifier(config(folder)), pairs)
     four = compared(TransformersClassifier(config(folder, quantization="nf4", dtype="bfloat16")), pairs)
-    differences = [
-        abs((a.probability or 0) - (b.probability or 0)) for a, b in zip(full, four, strict=True)
-    ]
+    differences = [abs((a.probability or 0) - (b.probability or 0)) for a, b in zip(full, four, strict=True)]
     assert 0 < max(differences) < 0.2

@@ -1,5 +1,6 @@
 """A real Gemma-2 sequence classification model, against the model called by hand."""
 
+import json
 import math
 import shutil
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ def by_hand(folder: Path, answer: Answer) -> float:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    # The definition with Gemma 2's cap on attention logits, which the fused attention leaves out.
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
     chat = [
         {"role": "user", "content": answer.prompt},
         {"role": "assistant", "content": answer.response},
@@ -91,6 +93,16 @@ def test_ordinary_text_is_encoded_as_the_chat_template_does(folder: Path) -> Non
         ]
         expected = tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False)
         assert model._encoder.encode(answer) == expected
+
+
+def test_the_cap_on_attention_logits_matters(tmp_path: Path) -> None:
+    """Else the test above could not see it missing."""
+    folder = build_reward_model(tmp_path, attn_logit_softcapping=0.5, initializer_range=0.3)
+    capped = rewarded(TransformersReward(config(folder)), answers())
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "attn_logit_softcapping": None}))
+    free = rewarded(TransformersReward(config(folder)), answers())
+    assert max(abs((a.value or 0) - (b.value or 0)) for a, b in zip(capped, free, strict=True)) > 0.05
 
 
 def test_what_does_not_fit_has_no_reward(folder: Path) -> None:
