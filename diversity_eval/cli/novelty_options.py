@@ -26,9 +26,17 @@ _OPTIONS: list[Callable[[Any], Any]] = [
         type=click.Choice(["novelty_bench"]),
         help="Measure Distinct, and with a reward model Utility.",
     ),
-    click.option("--classifier", help="What decides which responses are the same: a name or a YAML."),
+    click.option(
+        "--classifier",
+        help="What decides which responses are the same: novelty-bench (if unsaid), exact, rouge1, judge, "
+        "v1.1, or a YAML.",
+    ),
     click.option("--classifier-set", multiple=True, metavar="KEY=VALUE", help="Replace a key of its YAML."),
-    click.option("--reward", help="What scores responses, for Utility: a name or a YAML; none if unsaid."),
+    click.option(
+        "--reward",
+        help="What scores responses, for Utility: skywork-27b, skywork-27b-nf4, skywork-27b-server, or a "
+        "YAML; none if unsaid.",
+    ),
     click.option("--reward-set", multiple=True, metavar="KEY=VALUE", help="Replace a key of its YAML."),
     click.option(
         "--novelty-store",

@@ -22,6 +22,8 @@ class RegisteredTasks:
     """The data sources (names in sources.yaml) of each task and group that has any."""
     known: frozenset[str]
     """Every task, group and tag that lm-eval knows, its own included."""
+    novelty: frozenset[str]
+    """The tasks that need a pair classifier unless told otherwise."""
     unreadable: tuple[str, ...]
     """Files under `folder` that lm-eval leaves out without a word: broken, or of a name already taken."""
 
@@ -45,6 +47,7 @@ def registered_tasks(include_path: Path | None = None) -> RegisteredTasks:
         groups=tuple(sorted(set(inside) & set(manager.all_groups))),
         sources={name: found for name, entry in inside.items() if (found := _sources(entry.cfg, inside))},
         known=frozenset(manager.all_tasks),
+        novelty=frozenset(name for name, entry in inside.items() if _settings(entry.cfg).get("novelty")),
         unreadable=tuple(
             sorted(str(path) for path in folder.glob("**/*.yaml") if path.resolve() not in indexed)
         ),
@@ -56,5 +59,10 @@ def _sources(config: Any, inside: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(members, list):
         configs = [inside[name].cfg for name in members if isinstance(name, str) and name in inside]
         return tuple(dict.fromkeys(source for member in configs for source in _sources(member, inside)))
-    settings = ((config or {}).get("metadata") or {}).get("diversity_eval") or {}
+    settings = _settings(config)
     return (str(settings["source"]),) if "source" in settings else ()
+
+
+def _settings(config: Any) -> Mapping[str, Any]:
+    settings: Mapping[str, Any] = ((config or {}).get("metadata") or {}).get("diversity_eval") or {}
+    return settings

@@ -18,6 +18,7 @@ from diversity_eval.prompting.cleanup import clean_response
 KEPT_DOCUMENTS = 3
 QUOTED_WORDS = 6
 KEPT_RESULTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config")
+KEPT_NOTES = ("partition", "generation_scores")
 KEPT_CONFIGURATION = ("task", "generation_kwargs", "repeats", "num_fewshot", "output_type")
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     for task in results["configs"]:
         (samples_file,) = arguments.source.glob(f"**/samples_{task}_*.jsonl")
         rows = [json.loads(line) for line in samples_file.read_text(encoding="utf-8").split("\n") if line]
-        prompts += [{"task": task, "doc_id": row["doc_id"], **metrics(row)} for row in rows]
+        prompts += [{"task": task, "doc_id": row["doc_id"], **metrics(row), **notes(row)} for row in rows]
         free = [row for row in rows if not quotes_benchmark(row)]
         responses += [
             {"task": task, "doc_id": row["doc_id"], "responses": flat(row)} for row in free[:KEPT_DOCUMENTS]
@@ -69,6 +70,11 @@ def metrics(row: dict[str, Any]) -> dict[str, float]:
         return {name: round(row[name], 6) for name in row["metrics"]}
     responses = [clean_response(text) for request in row["resps"] for text in request]
     return {name: round(value, 6) for name, value in diversity_metrics(responses).items()}
+
+
+def notes(row: dict[str, Any]) -> dict[str, Any]:
+    """What NoveltyBench's judges said of the responses, where they were asked; no text."""
+    return {name: row[name] for name in KEPT_NOTES if name in row}
 
 
 def quotes_benchmark(row: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from diversity_eval.cli.doctor import doctor
 from tests.judging.faulty_judge import FaultyJudge, running
+from tests.judging.novelty.models import build_classifier, build_reward_model
 
 
 def report(*arguments: str) -> tuple[int, dict[str, Any]]:
@@ -75,3 +76,36 @@ def test_a_judge_that_works_and_servers_that_do_and_do_not(tmp_path: Path, judge
     code, found = report("--judge", str(own))
     assert code == 1
     assert "is out of reach" in found["problems"][0]
+
+
+def test_novelty_bench_needs_its_classifier(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, found = report("--tasks", "small_prompts,novelty_bench")
+    assert code == 1
+    assert "classifier novelty-bench" in found["problems"][0]
+    assert "HF_HUB_OFFLINE" in found["problems"][0]
+    assert report("--tasks", "novelty_bench", "--classifier", "none")[0] == 0
+    assert report("--tasks", "novelty_bench", "--classifier", "exact", "--reward", "none")[0] == 0
+    build_classifier(tmp_path / "classifier")
+    build_reward_model(tmp_path / "reward")
+    (tmp_path / "c.yaml").write_text("test: classifier\nmodel: classifier\n")
+    (tmp_path / "r.yaml").write_text("backend: transformers\nmodel: reward\n")
+    own = ("--classifier", str(tmp_path / "c.yaml"), "--reward", str(tmp_path / "r.yaml"))
+    assert report("--tasks", "novelty_bench", *own)[1]["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--classifier", "exactly"), "did you mean exact?"),
+        (("--classifier", "judge"), "is out of reach"),
+        (("--reward", "skywork"), "reward model 'skywork' is neither"),
+        (("--reward", "skywork-27b-server"), "is out of reach"),
+    ],
+)
+def test_novelty_judges_that_cannot_work(arguments: tuple[str, ...], message: str) -> None:
+    code, found = report(*arguments)
+    assert code == 1
+    assert message in " ".join(found["problems"])
