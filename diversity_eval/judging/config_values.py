@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["READERS", "Api", "BackendName", "Mode", "own_quantization"]
+__all__ = ["READERS", "Api", "BackendName", "Mode", "one_of", "own_quantization"]
 
 BackendName = Literal["transformers", "vllm", "server"]
 Mode = Literal["generate", "rate"]
@@ -54,7 +54,9 @@ def _variable(where: str, key: str, value: Any) -> str:
     return value
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
+def one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
+    """A reader that takes one of these words."""
+
     def read(where: str, key: str, value: Any) -> str:
         if value not in choices:
             raise DiversityEvalError(f"{where}: `{key}` is {value!r}; expected one of {', '.join(choices)}")
@@ -130,9 +132,9 @@ def _mapping(where: str, key: str, value: Any) -> dict[str, Any]:
 
 
 READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
-    "backend": _one_of(get_args(BackendName)),
+    "backend": one_of(get_args(BackendName)),
     "model": _text,
-    "mode": _one_of(get_args(Mode)),
+    "mode": one_of(get_args(Mode)),
     "revision": _name,
     "quantization": _name,
     "scale": _scale,
@@ -143,7 +145,7 @@ READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     "device": _text,
     "tokenizer": _text,
     "base_url": _urls,
-    "api": _one_of(get_args(Api)),
+    "api": one_of(get_args(Api)),
     "api_key_env": _variable,
     "timeout": _seconds,
     "retries": _whole(1),

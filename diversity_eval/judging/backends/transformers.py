@@ -7,6 +7,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.backends.loading import load_model
 from diversity_eval.judging.backends.prefix import Beginning, SharedPrefix, Step
+from diversity_eval.judging.backends.running import longest_input, release_memory, running_record
 from diversity_eval.judging.config import JudgeConfig
 from diversity_eval.judging.verdict import (
     REPLY_START,
@@ -56,30 +57,18 @@ class TransformersBackend:
 
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and the tokens computed so far."""
-        import torch
-        import transformers
-
         return {
-            "device": str(self._model.device),
-            "dtype": str(self._model.dtype),
-            "commit": getattr(self._model.config, "_commit_hash", None),
+            **running_record(self._model),
             "chat_template": self._encoder.has_chat_template,
             "shared_beginning": self._prefix.state,
             "ratings": self._ratings,
             "tokens_computed": self._tokens + self._prefix.tokens_computed,
-            "packages": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
 
     def close(self) -> None:
         """Give the model's memory back."""
-        import gc
-
-        import torch
-
         del self._model, self._prefix
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
 
     def _judge_batch(self, rows: list[list[int]], beginnings: list[Beginning]) -> list[Verdict]:
         """A batch; where memory does not hold it, its halves."""
@@ -139,22 +128,13 @@ class TransformersBackend:
 
 def _longest(model: Any, tokenizer: Any, config: JudgeConfig) -> int:
     """Prompt and reply together, in tokens."""
-    text_config = model.config.get_text_config()
-    known = [
-        length
-        for length in (
-            config.max_length,
-            getattr(text_config, "max_position_embeddings", None),
-            getattr(tokenizer, "model_max_length", None),
-        )
-        if isinstance(length, int) and 0 < length < 10**9
-    ]
-    if not known:
+    longest = longest_input(model, tokenizer, config.max_length)
+    if longest is None:
         raise DiversityEvalError(
             f"judge {config.name}: the model does not say how long a prompt may be; set `max_length` in its "
             "YAML"
         )
-    return min(known)
+    return longest
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

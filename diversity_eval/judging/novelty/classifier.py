@@ -5,14 +5,18 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.loading import load_model
+from diversity_eval.judging.backends.running import release_memory, running_record
 from diversity_eval.judging.novelty.config import ClassifierConfig
 from diversity_eval.judging.novelty.items import Comparison, Pair
 
 __all__ = ["PairEncoder", "TransformersClassifier"]
 
-_BATCHES_SORTED = (
-    64  # so many batches are sorted by length together, so that memory does not grow with the work
-)
+_LARGEST_BATCH = 64  # pairs
+# Pairs times tokens squared. Attention's temporary tensors grow with it; beyond this, measured on a CPU, each
+# of them is fetched from the operating system and given back, and a pair takes longer instead of shorter.
+_LARGEST_AREA_ON_CPU = 135_000
+# So many batches are sorted by length together, so that memory does not grow with the work.
+_BATCHES_SORTED = 64
 
 
 class PairEncoder:
@@ -92,20 +96,23 @@ class TransformersClassifier:
                 f"{config.label}: {config.model} takes {self._longest} tokens, and two responses of "
                 f"{config.max_tokens} need {2 * config.max_tokens + 3}; lower `max_tokens`"
             )
+        self._largest = config.batch_size or _LARGEST_BATCH
+        by_area = config.batch_size is None and self._model.device.type == "cpu"
+        self._area = _LARGEST_AREA_ON_CPU if by_area else None
         self._counts = {"pairs": 0, "tokens": 0, "padding": 0}
 
     def compare(
         self, pairs: Sequence[Pair], on_results: Callable[[Sequence[tuple[int, Comparison]]], None]
     ) -> None:
         """See `PairTest.compare`."""
-        together = _BATCHES_SORTED * self._config.batch_size
+        together = _BATCHES_SORTED * self._largest
         for begin in range(0, len(pairs), together):
             portion = pairs[begin : begin + together]
             texts = self._encoder.texts([answer.response for pair in portion for answer in pair])
-            lengths = [sum(len(texts[answer.response][0]) for answer in pair) for pair in portion]
+            lengths = [3 + sum(len(texts[answer.response][0]) for answer in pair) for pair in portion]
             # The longest first: what does not fit into memory comes to light at once.
             order = sorted(range(len(portion)), key=lambda place: -lengths[place])
-            for places in _batches(order, self._config.batch_size):
+            for places in _batches(order, lengths, self._largest, self._area):
                 rows = [
                     self._encoder.join(*(texts[answer.response][0] for answer in portion[i])) for i in places
                 ]
@@ -119,27 +126,12 @@ class TransformersClassifier:
 
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and pairs and tokens computed so far."""
-        import torch
-        import transformers
-
-        return {
-            "device": str(self._model.device),
-            "dtype": str(self._model.dtype),
-            "commit": getattr(self._model.config, "_commit_hash", None),
-            **self._counts,
-            "packages": {"torch": torch.__version__, "transformers": transformers.__version__},
-        }
+        return {**running_record(self._model), **self._counts}
 
     def close(self) -> None:
         """Give the model's memory back."""
-        import gc
-
-        import torch
-
         del self._model
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
 
     def _probabilities(self, rows: list[tuple[list[int], list[int]]]) -> list[tuple[float | None, str]]:
         """The probability of the same for each row, or why there is none."""
@@ -179,6 +171,14 @@ class TransformersClassifier:
         return same
 
 
-def _batches(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for begin in range(0, len(places), size):
+def _batches(
+    places: Sequence[int], lengths: Sequence[int], largest: int, area: int | None
+) -> Iterator[Sequence[int]]:
+    """The places, sorted from long to short, in batches of at most so many pairs and so large an area."""
+    begin = 0
+    while begin < len(places):
+        size = largest
+        if area is not None:
+            size = max(1, min(largest, area // lengths[places[begin]] ** 2))
         yield places[begin : begin + size]
+        begin += size

@@ -66,6 +66,7 @@ class Comparer:
         self._test: PairTest | None = None
         self.asked = self.from_store = self.by_rule = self.repeated = 0
         self._met: set[str] = set()
+        self._signature = ""
         self.seconds = 0.0
 
     def open(self) -> PairTest:
@@ -183,7 +184,9 @@ class Comparer:
         self, pairs: Mapping[int, Pair], bar: Any, missing_because: str | None
     ) -> dict[int, Comparison]:
         # The classifier sees no prompt, so that is not part of the key: equal texts are compared once.
-        signature = str(Signature("same", self.config.model_fields()))
+        if not self._signature:  # of a local checkpoint it holds a digest, and there is a call for each wave
+            self._signature = str(Signature("same", self.config.model_fields()))
+        signature = self._signature
         keys = {place: result_key(signature, a.response, b.response) for place, (a, b) in pairs.items()}
         stored = self._store.get(list(dict.fromkeys(keys.values())))
         missing = {key: pairs[place] for place, key in keys.items() if key not in stored}

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import shipped_judges, without_credentials
 from diversity_eval.judging.config_files import check_keys, find_config, model_path, read_settings
-from diversity_eval.judging.config_values import READERS, own_quantization
+from diversity_eval.judging.config_values import READERS, one_of, own_quantization
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
 from diversity_eval.judging.rubric import existing_file, shipped_folder
 from diversity_eval.metrics.novelty import PATIENCE, REWARD_THRESHOLDS
@@ -48,7 +48,7 @@ class ClassifierConfig:
         threshold: the same if the probability, or F1, lies above it.
         max_tokens: of each response; the rest is cut.
         same_label: the model's label for "same".
-        batch_size: pairs in a batch.
+        batch_size: pairs in a batch; None for 64 on a GPU, and on a CPU fewer where they are long.
         judge: a judge's name or YAML (`judge`, `judge_sets`).
         judge_set: keys of the judge's YAML to replace.
     """
@@ -64,7 +64,7 @@ class ClassifierConfig:
     threshold: float = 0.102
     max_tokens: int = 128
     same_label: int = 1
-    batch_size: int = 64
+    batch_size: int | None = None
     judge: str | None = None
     judge_set: Mapping[str, Any] = field(default_factory=dict)
 
@@ -301,21 +301,12 @@ def _label(where: str, key: str, value: Any) -> int:
     return value
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str, str, Any], str]:
-    def read(where: str, key: str, value: Any) -> str:
-        if value not in choices:
-            raise DiversityEvalError(f"{where}: `{key}` is {value!r}; expected one of {', '.join(choices)}")
-        return str(value)
-
-    return read
-
-
 _MODEL_READERS = {
     key: READERS[key] for key in ("model", "tokenizer", "revision", "dtype", "device", "quantization")
 }
 _CLASSIFIER_READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     **_MODEL_READERS,
-    "test": _one_of(get_args(TestName)),
+    "test": one_of(get_args(TestName)),
     "threshold": _number,
     "max_tokens": READERS["max_tokens"],
     "same_label": _label,
@@ -325,7 +316,7 @@ _CLASSIFIER_READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
 }
 _REWARD_READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     **_MODEL_READERS,
-    "backend": _one_of(get_args(RewardBackendName)),
+    "backend": one_of(get_args(RewardBackendName)),
     "thresholds": _thresholds,
     "batch_size": READERS["concurrency"],
     **{

@@ -6,6 +6,7 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.loading import load_model
+from diversity_eval.judging.backends.running import longest_input, release_memory, running_record
 from diversity_eval.judging.novelty.config import RewardConfig
 from diversity_eval.judging.novelty.conversation import ConversationEncoder
 from diversity_eval.judging.novelty.items import Answer, Reward
@@ -34,16 +35,7 @@ class TransformersReward:
             )
         self._encoder = ConversationEncoder(tokenizer, config.label)
         text_config = self._model.config.get_text_config()
-        known = [
-            length
-            for length in (
-                config.max_length,
-                getattr(text_config, "max_position_embeddings", None),
-                getattr(tokenizer, "model_max_length", None),
-            )
-            if isinstance(length, int) and 0 < length < 10**9
-        ]
-        self._longest = min(known, default=None)
+        self._longest = longest_input(self._model, tokenizer, config.max_length)
         self._pad = text_config.pad_token_id
         if self._pad is None:
             # The model looks for the last token that is no padding. Without a token of that name any will do
@@ -79,27 +71,12 @@ class TransformersReward:
 
     def record(self) -> dict[str, Any]:
         """Device, dtype, commit, versions, and responses and tokens computed so far."""
-        import torch
-        import transformers
-
-        return {
-            "device": str(self._model.device),
-            "dtype": str(self._model.dtype),
-            "commit": getattr(self._model.config, "_commit_hash", None),
-            **self._counts,
-            "packages": {"torch": torch.__version__, "transformers": transformers.__version__},
-        }
+        return {**running_record(self._model), **self._counts}
 
     def close(self) -> None:
         """Give the model's memory back."""
-        import gc
-
-        import torch
-
         del self._model
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
 
     def _batch(self, rows: list[list[int]]) -> list[Reward]:
         """A batch; where memory does not hold it, its halves."""
