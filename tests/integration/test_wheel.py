@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.judging.novelty.models import SENTENCES, build_classifier, build_reward_model
+
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("wheel")]
 ROOT = Path(__file__).parent.parent.parent
 
@@ -55,6 +57,9 @@ def test_the_wheel_holds_tasks_judges_and_configs(wheel: Path) -> None:
         "diversity_eval/judges/README.md",
         "diversity_eval/judges/llama-3.1-70b-nf4.yaml",
         "diversity_eval/judges/rubrics/story.jinja",
+        "diversity_eval/judges/classifiers/novelty-bench.yaml",
+        "diversity_eval/judges/rewards/skywork-27b-nf4.yaml",
+        "lm_eval/tasks/diversity_eval/novelty_bench/novelty_bench.yaml",
         "diversity_eval/configs/README.md",
         "diversity_eval/data/sources.yaml",
         "diversity_eval/prompting/chat_template.jinja",
@@ -110,6 +115,34 @@ def test_judges_and_rubrics_are_found_in_the_wheel_and_score_uses_them(
     without = run([environment / "diversity-eval", *command, "--judge-set", "quantization=nf4"], tmp_path)
     assert without.returncode == 1
     assert "diversity-eval[judge]" in without.stderr.splitlines()[-1]
+
+
+def test_classifiers_and_rewards_are_found_in_the_wheel_and_score_uses_them(
+    environment: Path, tmp_path: Path
+) -> None:
+    """With the extra `hf` alone: the tokenizers of DeBERTa take sentencepiece and protobuf."""
+    code = (
+        "from diversity_eval.judging.novelty import config as c\n"
+        "print(*(c.load_classifier(name).test for name in c.shipped_classifiers()))\n"
+        "print(*(c.load_reward(name).model for name in c.shipped_rewards()))"
+    )
+    listed = run([environment / "python", "-c", code], tmp_path)
+    assert listed.returncode == 0, listed.stderr[-3000:]
+    assert {"classifier", "exact", "rouge1", "judge", "judge_sets"} <= set(listed.stdout.split())
+    assert "Skywork/Skywork-Reward-Gemma-2-27B-v0.2" in listed.stdout
+    build_classifier(tmp_path / "classifier")
+    build_reward_model(tmp_path / "reward")
+    (tmp_path / "c.yaml").write_text("test: classifier\nmodel: classifier\n", encoding="utf-8")
+    (tmp_path / "r.yaml").write_text("backend: transformers\nmodel: reward\n", encoding="utf-8")
+    rows = [{"id": i, "prompt": f"Question {i}?", "responses": list(SENTENCES[i : i + 3])} for i in range(2)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    command = ["score", "rows.jsonl", "--benchmark", "novelty_bench", "--classifier", "c.yaml"]
+    command += ["--reward", "r.yaml", "--embeddings", "none", "-o", "out", "--json"]
+    finished = run([environment / "diversity-eval", *command], tmp_path)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    (task,) = json.loads(finished.stdout)["tasks"]
+    assert 1 <= task["results"]["distinct,none"] <= 3
+    assert 0 <= task["results"]["utility,none"] <= 10
 
 
 def test_include_path_from_a_checkout_wins(

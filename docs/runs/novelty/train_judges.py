@@ -286,7 +286,7 @@ def main() -> None:
         ),
     }  # fmt: skip
     (given.output / "classifier.yaml").write_text(
-        yaml.safe_dump({"test": "classifier", "model": "classifier", "threshold": 0.5, "batch_size": 32})
+        yaml.safe_dump({"test": "classifier", "model": "classifier", "threshold": 0.5})
     )
     (given.output / "reward.yaml").write_text(
         yaml.safe_dump(
