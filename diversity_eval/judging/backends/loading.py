@@ -1,5 +1,6 @@
 """Loading a model that judges into this process, and whether it fits."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -76,9 +77,11 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
     device = chosen_device(config)
     check_room(config, device)
     arguments: dict[str, Any] = {"revision": config.revision or "main", "trust_remote_code": False}
-    model_arguments: dict[str, Any] = {"dtype": _dtype(config), "device_map": {"": device}}
-    if device == "cuda" and config.device == "auto":
-        model_arguments["device_map"] = "auto"  # over all cards
+    model_arguments: dict[str, Any] = {"dtype": _dtype(config)}
+    placed = find_spec("accelerate") is not None  # a vLLM environment may not have it, and can do without
+    if placed:
+        over_all_cards = device == "cuda" and config.device == "auto"
+        model_arguments["device_map"] = "auto" if over_all_cards else {"": device}
     if config.quantization == "nf4":
         model_arguments["quantization_config"] = _nf4(_HEADS if head == "classification" else None)
         if model_arguments["dtype"] == "auto":
@@ -112,7 +115,7 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
             "name another checkpoint"
         )
     check_quantization(config, getattr(model.config, "quantization_config", None) is not None)
-    return model.eval(), tokenizer
+    return (model if placed else model.to(device)).eval(), tokenizer
 
 
 def check_quantization(config: LocalModel, quantised: bool) -> None:
@@ -240,12 +243,13 @@ def _dtype(config: LocalModel) -> Any:
 def _nf4(full: list[str] | None) -> Any:
     """Double quantisation, bfloat16 compute; the modules in `full` stay as they are."""
     try:
+        import accelerate  # noqa: F401
         import bitsandbytes  # noqa: F401  # transformers' own message does not name our extra
         import torch
         from transformers import BitsAndBytesConfig
     except ImportError as error:
         raise DiversityEvalError(
-            f"quantization: nf4 needs bitsandbytes ({error}): pip install 'diversity-eval[judge]'"
+            f"quantization: nf4 needs bitsandbytes, accelerate ({error}): pip install 'diversity-eval[judge]'"
         ) from None
     return BitsAndBytesConfig(
         load_in_4bit=True,

@@ -268,3 +268,13 @@ def test_nf4_comes_near_full_precision(tmp_path: Path) -> None:
     four = compared(TransformersClassifier(config(folder, quantization="nf4", dtype="bfloat16")), pairs)
     differences = [abs((a.probability or 0) - (b.probability or 0)) for a, b in zip(full, four, strict=True)]
     assert 0 < max(differences) < 0.2
+
+
+def test_it_loads_without_accelerate_as_in_a_vllm_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diversity_eval.judging.backends import loading
+
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    (found,) = compared(TransformersClassifier(config(folder)), [pair(*texts()[0])])
+    assert found.probability == pytest.approx(by_hand(folder, *texts()[0]), abs=2e-6)
