@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diversity_eval.errors import DiversityEvalError
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 __all__ = ["classifier_problems", "judge_problems", "reward_problems"]
 
 
-def judge_problems(name: str, missing: Mapping[str, Sequence[str]]) -> list[str]:
+def judge_problems(
+    name: str, missing: Mapping[str, Sequence[str]], changes: Mapping[str, Any] | None = None
+) -> list[str]:
     """Of a judge; a server is asked once.
 
     Args:
         name: its name or YAML.
         missing: by extra, the libraries of it that are not installed.
+        changes: keys of its YAML to replace.
     """
     from diversity_eval.judging.backends import open_backend
     from diversity_eval.judging.config import load_judge
 
     try:
-        judge = load_judge(name)
+        judge = load_judge(name, changes)
         if judge.backend == "server":
             open_backend(judge).close()
             return []
@@ -43,7 +46,7 @@ def classifier_problems(name: str, missing: Mapping[str, Sequence[str]]) -> list
     try:
         classifier = load_classifier(name)
         if classifier.judge is not None:
-            return judge_problems(classifier.judge, missing)
+            return judge_problems(classifier.judge, missing, classifier.judge_set)
         return _local(classifier, missing) if classifier.test == "classifier" else []
     except DiversityEvalError as error:
         return [str(error)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from diversity_eval.logs.logged import LoggedRun
     from diversity_eval.scoring.score_logs import ScoredTask
 
-__all__ = ["NoveltyChoice", "fail_if_unknown", "novelty_options"]
+__all__ = ["NoveltyChoice", "fail_if_unknown", "novelty_error", "novelty_options"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS: list[Callable[[Any], Any]] = [
@@ -113,26 +113,39 @@ class NoveltyChoice:
             novelty_store,
         )
 
-    def check(self, runs: Sequence[LoggedRun], warn: Callable[[str], None], *, leaderboard: bool) -> None:
+    def check(
+        self,
+        runs: Sequence[LoggedRun],
+        output: Path,
+        warn: Callable[[str], None],
+        *,
+        leaderboard: bool,
+    ) -> None:
         """Refuse what cannot be measured, before anything is computed.
 
         Raises DiversityEvalError for runs with a single response to each prompt, and for leaderboard files by
-        a test that the leaderboard does not know.
+        a test that the leaderboard does not know, or that could not be written.
         """
+        from diversity_eval.scoring.novelty import odd_categories
+
         for run in runs:
             if run.most < 2:
                 raise DiversityEvalError(
                     f"{run.path}: Distinct needs at least 2 responses to each prompt, but there is 1"
                 )
+            for line in odd_categories({prompt.category for prompt in run.prompts if prompt.category}):
+                warn(f"{run.path}: {line}")
         if not leaderboard:
             return
         from diversity_eval.logs.novelty_subsets import prompts_of
+        from diversity_eval.scoring.leaderboard import check_novelty_bench
 
         if self.classifier.test not in ("classifier", "judge_sets"):
             raise DiversityEvalError(
                 f"--format novelty-bench: the leaderboard knows no values by {self.classifier.name}; use its "
                 "own classifier, or leave the format out"
             )
+        check_novelty_bench(output, runs)
         own = "yimingzhang/deberta-v3-large-generation-similarity"
         if self.classifier.test == "classifier" and self.classifier.model != own:
             warn(f"the leaderboard's version 1.0 is by {own}, not by {self.classifier.model}")
@@ -162,11 +175,22 @@ class NoveltyChoice:
         )
 
 
+def novelty_error(error: BaseException) -> str:
+    """Why comparing or scoring ended early, said at once; a user's own mistake stays an error."""
+    if isinstance(error, DiversityEvalError):
+        raise error
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+    click.echo(f"diversity-eval: comparing and scoring the responses ended early: {reason}", err=True)
+    return f"ended early: {reason}"
+
+
 def fail_if_unknown(tasks: Sequence[ScoredTask]) -> None:
     """Say how many prompts have no value.
 
-    Raises DiversityEvalError if they are more than 5 % of a task's.
+    Raises DiversityEvalError if they are more than 5 % of a task's, or if leaderboard files are missing.
     """
+    if errors := [task.leaderboard_error for task in tasks if task.leaderboard_error]:
+        raise DiversityEvalError(f"{'; '.join(errors)}. The results are written")
     from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
     for task in tasks:
@@ -179,6 +203,6 @@ def fail_if_unknown(tasks: Sequence[ScoredTask]) -> None:
             if count > LARGEST_UNSCORED_SHARE * prompts:
                 raise DiversityEvalError(
                     f"{said}. That is more than {LARGEST_UNSCORED_SHARE:.0%}: do not publish it. All that "
-                    "was measured is written, and the same command asks again for what could not be had"
+                    "was measured is written; where no answer came, the same command asks again"
                 )
             click.echo(f"diversity-eval: warning: {said}; they are left out of the mean", err=True)

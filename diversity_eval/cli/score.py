@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diversity_eval.cli.judge_options import command_line, judge_setting
-from diversity_eval.cli.novelty_options import NoveltyChoice, fail_if_unknown, novelty_options
+from diversity_eval.cli.novelty_options import NoveltyChoice, fail_if_unknown, novelty_error, novelty_options
 from diversity_eval.errors import DiversityEvalError
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def score(
     check_runs(runs, config, warn)
     leaderboard = bool(novelty["formats"])
     if chosen is not None:
-        chosen.check(runs, warn, leaderboard=leaderboard)
         runs = with_categories(runs, warn)
+        chosen.check(runs, output, warn, leaderboard=leaderboard)
     elif any(run.task.startswith("novelty_bench") for run in runs):
         warn("no Distinct and no Utility; --benchmark novelty_bench measures them")
     _make_folder(output)
@@ -112,7 +112,7 @@ def score(
             command = command_line(click.get_current_context())
             for task in score_logs(
                 runs, output, embed=embed, rater=rater, novelty=metric, leaderboard=leaderboard,
-                command=command, measure=measure,
+                command=command, measure=measure, on_novelty_error=novelty_error,
             ):  # fmt: skip
                 tasks.append(task)
                 if not as_json:

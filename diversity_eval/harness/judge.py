@@ -72,9 +72,11 @@ def output_folder() -> Path:
     return path.parent if path.suffix == ".json" else path
 
 
-def judge_error(task: str, error: Exception, what: str = "the rating") -> str:
+def judge_error(task: str, error: BaseException, what: str = "the rating") -> str:
     """Why `what` ended early, said at once and at the end; the responses and other metrics are kept."""
     reason = f"{type(error).__name__}: {error}" if not isinstance(error, DiversityEvalError) else str(error)
+    if isinstance(error, KeyboardInterrupt):
+        reason = "interrupted"
     reason = " ".join(reason.split())[:400]
     logger.error("%s: %s ended early: %s", task, what, reason)
     return f"{what} ended early: {reason}"

@@ -18,7 +18,7 @@ from diversity_eval.judging.novelty import (
     load_reward,
     novelty_metric,
 )
-from diversity_eval.scoring.novelty import NoveltyScorer
+from diversity_eval.scoring.novelty import NoveltyScorer, Responses, odd_categories
 from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
 __all__ = ["open_novelty", "report_unknown"]
@@ -65,10 +65,13 @@ def open_novelty(
         )
     category = settings.get("category_field")
     categories = sorted({str(doc[category]) for doc in documents}) if category else []
+    for line in odd_categories(categories):
+        logger.warning("%s: %s", task, line)
     return NoveltyScorer(
         _open(options, name, task),
         categories=categories,
         on_error=lambda error: judge_error(task, error, "comparing and scoring the responses"),
+        keep_on_interrupt=True,
     )
 
 
@@ -98,17 +101,17 @@ def _open(options: TaskOptions, name: str, task: str) -> NoveltyMetric:
     return _metrics[key]
 
 
-def report_unknown(task: str, scorer: NoveltyScorer) -> None:
+def report_unknown(task: str, scorer: NoveltyScorer, prompts: Sequence[Responses]) -> None:
     """Say how many prompts have no value; more than 5 % make lm_eval's command fail at its end."""
-    for name, count in scorer.unknown.items():
+    for name, count in scorer.unknown(prompts).items():
         if not count:
             continue
         said = "; ".join(scorer.reasons()[:3])
         message = (
-            f"{task}: {count} of {scorer.judged} prompts have no {name} ({said}); they are left out of the "
+            f"{task}: {count} of {len(prompts)} prompts have no {name} ({said}); they are left out of the "
             "mean, and the sample log says under `novelty_unknown` why"
         )
-        if count <= LARGEST_UNSCORED_SHARE * scorer.judged:
+        if count <= LARGEST_UNSCORED_SHARE * len(prompts):
             logger.warning("%s", message)
             continue
         logger.error("%s. That is more than %.0f %%: do not publish", message, 100 * LARGEST_UNSCORED_SHARE)

@@ -58,6 +58,10 @@ class TaskOptions:
             raise DiversityEvalError("judge_set is given without a judge; add judge=NAME")
         if options.judge is None and options.classifier is None and "verdicts" in metadata:
             raise DiversityEvalError("verdicts is given without a judge; add judge=NAME")
+        if options.classifier == "none" and (
+            unused := [name for name in ("classifier_set", "novelty_store") if name in metadata]
+        ):
+            raise DiversityEvalError(f"{unused[0]} is given with classifier=none; leave one of them out")
         if options.reward is None and "reward_set" in metadata:
             raise DiversityEvalError("reward_set is given without a reward model; add reward=NAME")
         return options

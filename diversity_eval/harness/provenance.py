@@ -95,7 +95,10 @@ def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any
         "sample_seed": run.plan.seed
         if run.plan.seeding != "repeats" or options.sample_seed is not None
         else None,
-        "options": {**asdict(options), "judge_set": sorted(options.judge_set)},
+        # Addresses and fields of requests may hold secrets.
+        "options": {
+            name: sorted(value) if name.endswith("_set") else value for name, value in asdict(options).items()
+        },
         "generation": run.generation,
         "fields_the_server_refused": list(run.left_out),
         "prompt_template": run.template.label,

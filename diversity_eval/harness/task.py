@@ -401,13 +401,12 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     def _score_all(self, cleaned: Mapping[int, list[str]]) -> None:
         """Metrics of every document, the judge's ratings of all of them at once."""
         documents = {instance.doc_id: instance.doc for instance in self._instances}
-        self._scorer.score_all(
-            self._prompt_responses(documents[doc_id], responses) for doc_id, responses in cleaned.items()
-        )
+        prompts = [self._prompt_responses(documents[doc_id], texts) for doc_id, texts in cleaned.items()]
+        self._scorer.score_all(prompts)
         if self._scorer.rater is not None:
             report_unscored(self.config.task, self._scorer.rater, self._scorer.unscored, self._scorer.rated)
         if self._scorer.novelty is not None:
-            report_unknown(self.config.task, self._scorer.novelty)
+            report_unknown(self.config.task, self._scorer.novelty, prompts)
 
     @property
     def _kind(self) -> str:

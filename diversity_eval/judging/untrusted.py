@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-__all__ = ["neutralise"]
+__all__ = ["neutralise", "without_surrogates"]
 
 # More than the parser takes between the two words, so that nothing it would take is left.
 _TEMPLATE_WORDS = re.compile(r"total([\s*_`~]*)rating", re.IGNORECASE)
@@ -38,6 +38,7 @@ _CONTROL_WORD = re.compile(
     re.IGNORECASE,
 )
 _ROUND = {"[": "(", "]": ")"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSENDABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # Neither marks nor formats by their category, but shown as nothing, or dropped with the control characters.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\ufffd")
@@ -53,6 +54,11 @@ def neutralise(text: str) -> str:
     text = _UNSENDABLE.sub("\ufffd", text)
     text = _replaced(text, _template_words)
     return _replaced(text, _brackets)
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with U+FFFD in the place of halves of surrogate pairs, which no tokenizer takes."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _template_words(folded: str) -> list[tuple[int, int, str]]:

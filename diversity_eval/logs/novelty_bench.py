@@ -20,7 +20,7 @@ from diversity_eval.logs.novelty_existing import check_models, is_there
 from diversity_eval.logs.novelty_subsets import FOLDERS, Subset, subset_of_ids, subset_of_task
 from diversity_eval.metrics.novelty import UNKNOWN, distinct, is_known, representatives, utility
 
-__all__ = ["VERSIONS", "LeaderboardPrompt", "write_leaderboard"]
+__all__ = ["VERSIONS", "LeaderboardPrompt", "check_leaderboard", "write_leaderboard"]
 
 VERSIONS = ("1.0", "1.1")
 """The versions of the benchmark's metric."""
@@ -90,6 +90,28 @@ class LeaderboardPrompt:
             utility=value if math.isfinite(value) else None,
             unscored=unscored,
         )
+
+
+def check_leaderboard(output: Path, run: LoggedRun) -> Path:
+    """Refuse what `write_leaderboard` would refuse of a run before its responses are judged.
+
+    Returns:
+        The subset's folder.
+
+    Raises:
+        DiversityEvalError: ids that are missing or occur twice, no subset, files of another model or of other
+            responses.
+    """
+    ids = [prompt.id for prompt in run.prompts]
+    _check_ids(run.path, ids)
+    folder = output / FOLDERS[_subset(run, ids, None)]
+    check_models(output, run.model)
+    rows = [
+        {"id": p.id, "prompt": p.prompt, "model": run.model, "generations": list(p.responses)}
+        for p in run.prompts
+    ]
+    is_there(folder / "generations.jsonl", rows)
+    return folder
 
 
 def write_leaderboard(

@@ -70,5 +70,6 @@ def _existing(path: Path) -> list[dict[str, Any]]:
 
 def _other(path: Path, what: str) -> DiversityEvalError:
     return DiversityEvalError(
-        f"{path} {what}; nothing was written. Choose another output folder, or remove {path.parent}"
+        f"{path} {what}; no leaderboard file was written. Choose another output folder, or remove "
+        f"{path.parent}"
     )

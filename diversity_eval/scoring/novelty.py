@@ -2,14 +2,15 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from diversity_eval.judging.novelty.items import Answer, NoveltyMetric, NoveltyResult
 from diversity_eval.metrics.novelty import UNKNOWN, distinct, is_known, utility
 
-__all__ = ["NOVELTY_COUNTS", "NoveltyNames", "NoveltyScorer", "Responses", "category_slug"]
+__all__ = ["NOVELTY_COUNTS", "NoveltyNames", "NoveltyScorer", "Responses", "category_slug", "odd_categories"]
 
 PARTITION_UNKNOWN = "partition_unknown"
 """The number of prompts whose classes are not known, so that they have no Distinct."""
@@ -43,8 +44,28 @@ class Responses(Protocol):
 
 
 def category_slug(category: str) -> str:
-    """A category as it stands in a metric's name: `Factual Knowledge` is `factual_knowledge`."""
-    return _NOT_A_WORD.sub("_", category.lower()).strip("_")
+    """A category as it stands behind a metric's name: `Factual Knowledge` is `factual-knowledge`.
+
+    Neither a dot nor an underline is in it, so `distinct.SLUG` is the name of nothing else.
+    """
+    return _NOT_A_WORD.sub("-", category.lower()).strip("-")
+
+
+def odd_categories(categories: Iterable[str]) -> list[str]:
+    """What is to be said of categories that cannot be told apart in metrics' names; a line each."""
+    by_slug: dict[str, set[str]] = {}
+    for category in categories:
+        by_slug.setdefault(category_slug(category), set()).add(category)
+    nameless = by_slug.pop("", set())
+    lines = [
+        f"the categories {', '.join(map(repr, sorted(same)))} count as one ({slug})"
+        for slug, same in by_slug.items()
+        if len(same) > 1
+    ]
+    if nameless:
+        shown = ", ".join(map(repr, sorted(nameless)[:3]))
+        lines.append(f"no values for categories without any letter a to z or digit ({shown})")
+    return lines
 
 
 @dataclass(frozen=True)
@@ -83,7 +104,7 @@ class NoveltyNames:
     @property
     def by_category(self) -> list[str]:
         """The metrics over the prompts of one category."""
-        return [f"{name}_{category}" for category in self.categories for name in self.main]
+        return [f"{name}.{category}" for category in self.categories for name in self.main]
 
     @property
     def counts(self) -> list[str]:
@@ -95,7 +116,7 @@ class NoveltyNames:
         """A metric's own fields in its signature; None for other metrics."""
         known: dict[str, tuple[str, str | None]] = {whole: (whole, None) for whole in self.main}
         for category in self.categories:
-            known |= {f"{whole}_{category}": (whole, category) for whole in self.main}
+            known |= {f"{whole}.{category}": (whole, category) for whole in self.main}
         if name not in known:
             return None
         whole, of = known[name]
@@ -113,7 +134,8 @@ class NoveltyScorer:
         metric: NoveltyMetric,
         *,
         categories: Sequence[str] = (),
-        on_error: Callable[[Exception], str] | None = None,
+        on_error: Callable[[BaseException], str] | None = None,
+        keep_on_interrupt: bool = False,
     ) -> None:
         """Say what is measured.
 
@@ -122,8 +144,11 @@ class NoveltyScorer:
             categories: those of the prompts, for values per category.
             on_error: takes what ended the work and gives a reason; what is not known by then stays unknown
                 for it. Without it the error is the caller's.
+            keep_on_interrupt: an interrupt from the keyboard is such an end too, where responses would be
+                lost by it.
         """
         self.metric = metric
+        self._ends = (Exception, KeyboardInterrupt) if keep_on_interrupt else (Exception,)
         self._categories = tuple(dict.fromkeys(filter(None, map(category_slug, categories))))
         self._on_error = on_error
         self._results: dict[Any, NoveltyResult] = {}
@@ -152,7 +177,7 @@ class NoveltyScorer:
         answers = [[Answer(p.prompt, text) for text in p.responses] for p in todo]
         try:
             found = self.metric.judge(answers)
-        except Exception as error:  # a model in this process can raise anything, after hours of generation
+        except self._ends as error:  # a model in this process can raise anything, after hours of generation
             if self._on_error is None:
                 raise
             found = self.metric.kept(answers, self._on_error(error))
@@ -185,7 +210,7 @@ class NoveltyScorer:
             values[names.utility] = utility(result.partition, scores) if known else math.nan
         category = category_slug(prompt.category)
         if category in names.categories:
-            values |= {f"{name}_{category}": value for name, value in list(values.items())}
+            values |= {f"{name}.{category}": value for name, value in list(values.items())}
         values[PARTITION_UNKNOWN] = float(not known)
         if names.scored:
             values[UTILITY_UNKNOWN] = float(math.isnan(values[names.utility]))
@@ -205,20 +230,13 @@ class NoveltyScorer:
             notes["novelty_unknown"] = list(result.reasons)
         return notes
 
-    @property
-    def judged(self) -> int:
-        """The number of prompts that were judged."""
-        return len(self._results)
-
-    @property
-    def unknown(self) -> dict[str, int]:
-        """How many of those have no Distinct, and no Utility where there should be one."""
-        without_distinct = [r for r in self._results.values() if not is_known(r.partition)]
-        unknown = {self.names.distinct: len(without_distinct)}
-        if self.metric.scores_responses:
-            values = [self.values(prompt)[self.names.utility] for prompt in self._results]
-            unknown[self.names.utility] = sum(map(math.isnan, values))
-        return unknown
+    def unknown(self, prompts: Iterable[Responses]) -> dict[str, int]:
+        """How many of these prompts have no Distinct, and no Utility where there should be one."""
+        counts: Counter[str] = Counter(dict.fromkeys(self.names.main, 0))
+        for prompt in prompts:
+            values = self.values(prompt)
+            counts.update(name for name in self.names.main if math.isnan(values[name]))
+        return dict(counts)
 
     def reasons(self) -> list[str]:
         """Why, each reason once."""

@@ -87,7 +87,7 @@ class PromptScorer:
         prompt_field: str = "",
         retry_unscored: bool = False,
         measure: Measure = measure_here,
-        on_judge_error: Callable[[Exception], str] | None = None,
+        on_judge_error: Callable[[BaseException], str] | None = None,
     ) -> None:
         """Say what is measured.
 
@@ -176,7 +176,7 @@ class PromptScorer:
         items = [Rating(p.kind, p.prompt, response) for p in prompts for response in p.responses]
         try:
             found = self.rater.rate(items, retry_unscored=self._retry_unscored)
-        except Exception as error:  # a judge in this process can raise anything, after hours of generation
+        except (Exception, KeyboardInterrupt) as error:  # anything may come, after hours of generation
             if self._on_judge_error is None:
                 raise
             found = self.rater.kept(items, self._on_judge_error(error))

@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ class ScoredTask:
         sample_log: the task's sample log.
         unknown: by metric of NoveltyBench, the number of prompts without a value; empty if not measured.
         reasons: why, each reason once.
-        leaderboard: the folder of NoveltyBench's files; None if they were not asked for.
+        leaderboard: the folder of NoveltyBench's files; None if they were not asked for, or not written.
+        leaderboard_error: why they could not be written.
     """
 
     run: LoggedRun
@@ -63,6 +64,7 @@ class ScoredTask:
     unknown: Mapping[str, int] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     leaderboard: Path | None = None
+    leaderboard_error: str = ""
 
 
 class OneTimeRater(Rater):
@@ -162,6 +164,7 @@ def score_logs(
     leaderboard: bool = False,
     command: str = "",
     measure: Measure = measure_here,
+    on_novelty_error: Callable[[BaseException], str] | None = None,
 ) -> Iterator[ScoredTask]:
     """Score runs, and write each below `output` in lm-eval's layout as soon as it is done.
 
@@ -174,6 +177,8 @@ def score_logs(
         leaderboard: also write NoveltyBench's own files; needs `novelty`.
         command: what the user typed, without secrets, for the record.
         measure: computes the diversity metrics (`workers.metric_workers`).
+        on_novelty_error: takes what ended the comparing or scoring and gives a reason; the rest is then not
+            known for it. Without it the error is the caller's.
 
     Yields:
         Each task, once its run is written.
@@ -183,13 +188,16 @@ def score_logs(
     """
     for together in _one_file_each(runs):
         started = time.monotonic()
-        tasks = [_score(run, embed, rater, novelty, command, measure) for run in together]
+        tasks = [_score(run, embed, rater, novelty, command, measure, on_novelty_error) for run in together]
         written = write_results(output, [task for task, _ in tasks], seconds=time.monotonic() - started)
         for task, scorer in tasks:
-            folder = None
+            scored = _scored(task, written, scorer, judged=rater is not None)
             if leaderboard and scorer is not None:
-                folder = write_novelty_bench(output, task.run, scorer)
-            yield _scored(task, written, scorer, folder, judged=rater is not None)
+                try:
+                    scored = replace(scored, leaderboard=write_novelty_bench(output, task.run, scorer))
+                except DiversityEvalError as error:  # what other runs are worth is not lost for it
+                    scored = replace(scored, leaderboard_error=str(error))
+            yield scored
 
 
 def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
@@ -215,9 +223,10 @@ def _score(
     metric: NoveltyMetric | None,
     command: str,
     measure: Measure,
+    on_error: Callable[[BaseException], str] | None,
 ) -> tuple[TaskResults, NoveltyScorer | None]:
     categories = sorted({prompt.category for prompt in run.prompts if prompt.category})
-    novelty = NoveltyScorer(metric, categories=categories) if metric is not None else None
+    novelty = NoveltyScorer(metric, categories=categories, on_error=on_error) if metric is not None else None
     scorer = PromptScorer(
         embed, rater, novelty, kind=run.kind, prompt_field=run.prompt_field or "", measure=measure
     )
@@ -238,7 +247,6 @@ def _scored(
     task: TaskResults,
     written: Written,
     novelty: NoveltyScorer | None,
-    leaderboard: Path | None,
     *,
     judged: bool,
 ) -> ScoredTask:
@@ -248,9 +256,8 @@ def _scored(
         unscored=Unscored.of_rows(task.rows) if judged else None,
         results_file=written.results_file,
         sample_log=written.sample_logs[task.run.task],
-        unknown=novelty.unknown if novelty is not None else {},
+        unknown=novelty.unknown(_prompts(task.run)) if novelty is not None else {},
         reasons=novelty.reasons() if novelty is not None else (),
-        leaderboard=leaderboard,
     )
 
 

@@ -14,6 +14,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from diversity_eval.cli import cli
+from diversity_eval.judging.novelty.classifier import TransformersClassifier
 from diversity_eval.judging.result_store import ResultStore
 from tests.judging.novelty.models import SENTENCES, build_classifier, build_reward_model
 
@@ -199,6 +200,69 @@ def test_unequal_numbers_of_responses_are_warned_of_and_measured(tmp_path: Path)
     assert values["distinct_exact,none"] == pytest.approx((3 + 2) / 2)
     assert values["partition_unknown,none"] == 1
     assert "from 1 to 3 responses to a prompt" in shown.stderr
+
+
+def test_what_the_leaderboard_would_refuse_is_refused_before_anything_is_computed(
+    models: Path, tmp_path: Path
+) -> None:
+    rows = [{"id": f"mine-{i}", "prompt": f"p{i}", "responses": list(SENTENCES[:3])} for i in range(2)]
+    plain = tmp_path / "plain.jsonl"
+    plain.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first = write_generations(tmp_path / "a" / "nb-curated")
+    second = write_generations(tmp_path / "b" / "nb-curated", k=4)
+    arguments = [*with_models(models), "--format", "novelty-bench", "-o", tmp_path / "out"]
+    for logs, said in (([plain], "tell which subset"), ([first, second], "runs of one model and subset")):
+        shown = run(*logs, *arguments)
+        assert shown.exit_code == 1
+        assert said in shown.stderr
+        assert not (tmp_path / "out").exists()
+    assert run(first, *arguments).exit_code == 0
+    other = run(second, *arguments)  # other responses of the same model into the same folder
+    assert other.exit_code == 1
+    assert "no leaderboard file was written" in other.stderr
+    assert len(list((tmp_path / "out").glob("*/results_*.json"))) == 1
+
+
+def test_leaderboard_files_that_cannot_be_written_stop_no_other_run(models: Path, tmp_path: Path) -> None:
+    """Another threshold gives other classes, which shows only once they are there."""
+    runs = [
+        write_generations(tmp_path / "x" / "nb-curated"),
+        write_generations(tmp_path / "y" / "nb-wildchat"),
+    ]
+    arguments = [*with_models(models), "--format", "novelty-bench", "-o", tmp_path / "out"]
+    assert run(runs[0], *arguments).exit_code == 0
+    again = run(*runs, *arguments, "--classifier-set", "threshold=0.999999")
+    assert again.exit_code == 1
+    assert "has another value of" in again.stderr
+    assert "The results are written" in again.stderr
+    assert len(list((tmp_path / "out").glob("*/samples_*.jsonl"))) == 3
+    assert (
+        tmp_path / "out" / "novelty-bench" / "a__model" / "nb-wildchat" / "v1.0" / "scores.jsonl"
+    ).exists()
+
+
+def test_equal_prompts_without_a_value_all_count(tmp_path: Path) -> None:
+    rows = [{"id": i, "prompt": "p", "responses": ["one"]} for i in range(5)]
+    rows += [{"id": 5 + i, "prompt": f"q{i}", "responses": ["a", "b"]} for i in range(10)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = run(path, "--benchmark", "novelty_bench", "--classifier", "exact", "-o", tmp_path / "out")
+    assert shown.exit_code == 1
+    assert "5 of 15 prompts have no distinct_exact" in shown.stderr
+
+
+def test_a_fault_of_the_model_is_said_and_the_other_metrics_are_written(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(self: TransformersClassifier, rows: Any) -> list[float]:
+        raise IndexError("an index of the card")
+
+    monkeypatch.setattr(TransformersClassifier, "_forward", breaks)
+    shown = run(write_generations(tmp_path / "in"), *with_models(models), "-o", tmp_path / "out")
+    assert shown.exit_code == 1
+    assert "IndexError: an index of the card" in shown.stderr
+    assert "Traceback" not in shown.output
+    assert "self_bleu,none" in read(tmp_path / "out")[0]
 
 
 def test_a_killed_run_goes_on_from_what_was_compared(models: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from diversity_eval.judging.novelty.classifier import TransformersClassifier
 from diversity_eval.judging.novelty.reward_transformers import TransformersReward
 from diversity_eval.metrics.novelty import reward_to_score
 from diversity_eval.metrics.signature import Signature
+from tests.judging.faulty_judge import running
+from tests.judging.novelty.faulty_reward import FaultyReward
 from tests.judging.novelty.models import build_classifier, build_reward_model
 
 TASKS = str(Path(__file__).parent / "tasks")
@@ -92,9 +94,9 @@ def test_distinct_and_utility_are_in_the_results(
         assert values[f"{name}_std,none"] == pytest.approx(statistics.stdev(each))
         assert values[f"{name}_stderr,none"] == pytest.approx(statistics.stdev(each) / math.sqrt(5))
         places = [row[name] for row in rows if row["doc"]["category"] == "Places & Paths"]
-        assert values[f"{name}_places_paths,none"] == pytest.approx(statistics.fmean(places))
-        assert f"{name}_lamps,none" in values
-        assert f"{name}_lamps_std,none" not in values
+        assert values[f"{name}.places-paths,none"] == pytest.approx(statistics.fmean(places))
+        assert f"{name}.lamps,none" in values
+        assert f"{name}.lamps_std,none" not in values
     for count in ("partition_unknown", "utility_unknown", "responses_empty"):
         assert values[f"{count},none"] == 0
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(models / "classifier" / "spm.model"))
@@ -109,7 +111,7 @@ def test_distinct_and_utility_are_in_the_results(
     assert signature["reward_revision"].startswith("local-")
     assert signature["metric_version"] == "1.0"
     assert "reward" not in Signature.parse(record["signatures"]["distinct"]).as_dict()
-    by_category = Signature.parse(record["signatures"]["distinct_lamps"]).as_dict()
+    by_category = Signature.parse(record["signatures"]["distinct.lamps"]).as_dict()
     assert by_category["category"] == "lamps"
 
 
@@ -243,16 +245,36 @@ def test_a_reward_that_fails_leaves_distinct_alone(
 
 
 def test_secrets_of_the_options_are_in_no_result(lm: HFLM, models: Path, tmp_path: Path) -> None:
-    given = {
-        "classifier": str(models / "classifier.yaml"), "classifier_set": {"batch_size": 8},
-        "novelty_store": str(tmp_path / "kept.sqlite"),
-    }  # fmt: skip
-    results = evaluate(lm, tmp_path / "out", given)
-    metadata = results["configs"]["own_novelty"]["metadata"]
-    assert metadata["classifier_set"] == ["batch_size"]
+    with running(FaultyReward()) as server:
+        address = server.url.replace("http://", "http://user:s3cretpw@")
+        given = {
+            "classifier": str(models / "classifier.yaml"), "classifier_set": {"batch_size": 8},
+            "novelty_store": str(tmp_path / "kept.sqlite"), "reward": "skywork-27b-server",
+            "reward_set": {"base_url": address, "request": {"token": "s3crettoken"}},
+        }  # fmt: skip
+        results = evaluate(lm, tmp_path / "out", given)
+    written = json.dumps({key: value for key, value in results.items() if key != "samples"}, default=str)
+    assert "batch_size" in written
+    assert "base_url" in written
+    assert "s3cret" not in written
+    assert "s3cret" not in json.dumps(results["samples"], default=str)
     assert (tmp_path / "kept.sqlite").exists()
+    assert b"s3cret" not in (tmp_path / "kept.sqlite").read_bytes()
     assert not (tmp_path / "out" / "novelty.sqlite").exists()
-    json.dumps(metadata, default=str)
+
+
+def test_an_interrupt_after_generation_keeps_the_responses(
+    lm: HFLM, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(self: TransformersClassifier, rows: Any) -> list[float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TransformersClassifier, "_forward", stopped)
+    failing: list[str] = []
+    monkeypatch.setattr(module, "fail_at_the_end", failing.append)
+    results = evaluate(lm, tmp_path / "out", {"classifier": str(models / "classifier.yaml")})
+    assert len(results["samples"]["own_novelty"][0]["filtered_resps"][0]) == 10
+    assert "interrupted" in failing[0]
 
 
 def test_the_end_of_the_command_is_only_touched_in_the_command() -> None:

@@ -9,7 +9,7 @@ import pytest
 from diversity_eval.judging.novelty.items import Answer, NoveltyResult
 from diversity_eval.metrics.signature import Signature
 from diversity_eval.scoring.aggregate import aggregate
-from diversity_eval.scoring.novelty import NoveltyNames, NoveltyScorer, category_slug
+from diversity_eval.scoring.novelty import NoveltyNames, NoveltyScorer, category_slug, odd_categories
 from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
 
 
@@ -23,7 +23,7 @@ class WrittenMetric:
         self.scores_responses = scores
         self.suffix = suffix
         self.asked: list[list[str]] = []
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
 
     def open(self) -> None: ...
 
@@ -88,7 +88,8 @@ def test_what_is_not_known_is_nan_and_counted_apart() -> None:
     assert b["distinct"] == 3.0
     assert math.isnan(b["utility"])
     assert (b["partition_unknown"], b["utility_unknown"]) == (0.0, 1.0)
-    assert scorer.unknown == {"distinct": 1, "utility": 2}
+    assert scorer.unknown(prompts) == {"distinct": 1, "utility": 2}
+    assert scorer.unknown([*prompts, prompts[0]]) == {"distinct": 2, "utility": 3}  # each counts
     assert scorer.reasons() == ["the card fell out", "not a finite number"]
     assert scorer.notes(prompts[0])["novelty_unknown"] == ["the card fell out"]
 
@@ -139,10 +140,12 @@ def test_an_error_is_the_callers_unless_somebody_takes_it() -> None:
 @pytest.mark.parametrize(
     ("category", "slug"),
     [
-        ("Factual Knowledge", "factual_knowledge"),
-        ("Subjective Rankings & Opinions", "subjective_rankings_opinions"),
+        ("Factual Knowledge", "factual-knowledge"),
+        ("Subjective Rankings & Opinions", "subjective-rankings-opinions"),
         ("  ", ""),
-        ("Ünder-Water!", "nder_water"),
+        ("Ünder-Water!", "nder-water"),
+        ("日本語", ""),
+        ("std", "std"),
     ],
 )
 def test_slugs(category: str, slug: str) -> None:
@@ -150,10 +153,12 @@ def test_slugs(category: str, slug: str) -> None:
 
 
 def test_a_category_whose_name_ends_like_another_keeps_its_own_fields() -> None:
-    names = NoveltyNames("", True, ("b", "a_b"), {"test": "t"}, {"reward": "r"})
+    names = NoveltyNames(
+        "", True, ("b", "a-b", "1", "std", "stderr", "exact"), {"test": "t"}, {"reward": "r"}
+    )
     for category in names.categories:
         for name in ("distinct", "utility"):
-            fields = names.fields(f"{name}_{category}")
+            fields = names.fields(f"{name}.{category}")
             assert fields is not None
             assert fields["category"] == category
             assert ("reward" in fields) == (name == "utility")
@@ -168,20 +173,56 @@ def test_results_of_a_task_with_categories() -> None:
     rows = [scorer.score(p) for p in prompts]
     found = aggregate(rows, scorer.reported)
     assert found["distinct,none"] == pytest.approx((2 + 3 + 2) / 3)  # the unknown one is left out, not 0
-    assert found["distinct_x,none"] == 2.5
-    assert found["distinct_x_stderr,none"] == pytest.approx(0.5)
-    assert math.isnan(float(found["distinct_y,none"]))
-    assert found["utility_x,none"] == pytest.approx(7.4 / 2.44)
-    assert found["utility_x_stderr,none"] == "N/A"
+    assert found["distinct.x,none"] == 2.5
+    assert found["distinct.x_stderr,none"] == pytest.approx(0.5)
+    assert math.isnan(float(found["distinct.y,none"]))
+    assert found["utility.x,none"] == pytest.approx(7.4 / 2.44)
+    assert found["utility.x_stderr,none"] == "N/A"
     assert found["partition_unknown,none"] == 1
     assert found["utility_unknown,none"] == 2
     assert found["responses_cut,none"] == 2
     assert found["undefined,none"] == 2
     assert "distinct_std,none" in found
-    assert "distinct_x_std,none" not in found
+    assert "distinct.x_std,none" not in found
     assert scorer.reported.directions["distinct"] is True
-    assert scorer.reported.directions["utility_y"] is True
+    assert scorer.reported.directions["utility.y"] is True
     signatures = {k: Signature.parse(v) for k, v in scorer.reported.signatures({"k": "3"}).items()}
     assert signatures["distinct"].as_dict()["asked"] == "1"  # what opening told, not what was known before
-    assert signatures["utility_x"].as_dict()["category"] == "x"
+    assert signatures["utility.x"].as_dict()["category"] == "x"
     assert "test" not in signatures["distinct_1"].as_dict()
+
+
+@pytest.mark.parametrize("category", ["1", "2", "std", "stderr", "exact", "unknown", "Factual Knowledge"])
+def test_no_category_can_take_another_metrics_name(category: str) -> None:
+    """With an underline, `distinct_1` of the category 1 would be Distinct-1, of `std` a deviation."""
+    given = [prompt("a", category=category), prompt("b", category=category)]
+    plain = PromptScorer(novelty=NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD})))
+    scorer = PromptScorer(
+        novelty=NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD}), categories=[category])
+    )
+    results = []
+    for s in (plain, scorer):
+        s.score_all(given)
+        results.append(aggregate([s.score(p) for p in given], s.reported))
+    without, with_ = results
+    assert {name: with_[name] for name in without} == without
+    assert len(scorer.reported.means) == len(set(scorer.reported.means))
+    assert with_[f"distinct.{category_slug(category)},none"] == without["distinct,none"]
+
+
+def test_categories_that_cannot_be_told_apart_are_said() -> None:
+    assert odd_categories(["A", "B b"]) == []
+    merged, nameless = odd_categories(["A b", "a-B", "日本語", "C"])
+    assert "'A b', 'a-B' count as one (a-b)" in merged
+    assert "'日本語'" in nameless
+
+
+def test_an_interrupt_keeps_what_is_there_only_where_it_is_asked_for() -> None:
+    metric = WrittenMetric({})
+    metric.fails = KeyboardInterrupt()
+    scorer = NoveltyScorer(metric, on_error=lambda error: "interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        scorer.judge_all([prompt("a")])
+    kept = NoveltyScorer(metric, on_error=lambda error: "interrupted", keep_on_interrupt=True)
+    kept.judge_all([prompt("a")])
+    assert kept.reasons() == ["interrupted"]

@@ -86,11 +86,16 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
         model_arguments["quantization_config"] = _nf4(_HEADS if head == "classification" else None)
         if model_arguments["dtype"] == "auto":
             model_arguments["dtype"] = torch.bfloat16
-    # A revision is of the model's repository; a tokenizer from elsewhere has its own.
-    tokenizer_arguments = {**arguments, **({"revision": "main"} if config.tokenizer else {})}
+    tokenizer_name, tokenizer_arguments = config.tokenizer or config.model, arguments
+    if tokenizer_name != config.model and not Path(tokenizer_name).is_dir():
+        # `revision` is of the model's repository; a tokenizer from another one may name its own: NAME@COMMIT.
+        tokenizer_name, _, commit = tokenizer_name.partition("@")
+        tokenizer_arguments = {**arguments, "revision": commit or "main"}
     auto = AutoModelForCausalLM if head == "causal" else AutoModelForSequenceClassification
+    if _is_no_folder(config.model):
+        raise DiversityEvalError(f"{config.label}: there is no folder {config.model}")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.tokenizer or config.model, **tokenizer_arguments)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_name, **tokenizer_arguments)
         settings = AutoConfig.from_pretrained(config.model, **arguments)
         if getattr(settings.get_text_config(), "attn_logit_softcapping", None) is not None:
             # The fused attention leaves the cap out (Gemma 2), and says nothing.
@@ -98,13 +103,20 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
         model, loading = auto.from_pretrained(
             config.model, output_loading_info=True, **arguments, **model_arguments
         )
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError) as error:
+    except Exception as error:  # the files are somebody's, and may be cut off or hold anything
         said = " ".join(str(error).split())
-        if "tiktoken" in said or "sentencepiece" in said.lower():
+        if isinstance(error, KeyError) or not said:
+            said = f"{type(error).__name__} {said}".strip()
+        lacking = [name for name in ("sentencepiece", "google.protobuf") if not _installed(name)]
+        if lacking and ("tiktoken" in said or "sentencepiece" in said.lower()):
             # What transformers says when it cannot read an spm.model names the wrong library.
             raise DiversityEvalError(
                 f"{config.label}: reading its tokenizer takes sentencepiece and protobuf: "
                 "pip install 'diversity-eval[judge]'"
+            ) from None
+        if "tiktoken" in said:
+            raise DiversityEvalError(
+                f"{config.label}: the tokenizer files of {tokenizer_name} cannot be read; fetch them again"
             ) from None
         raise DiversityEvalError(f"{config.label}: {config.model} does not load: {said[:400]}") from None
     # transformers fills a head that a checkpoint lacks with random numbers, and only warns.
@@ -116,6 +128,19 @@ def load_model(config: LocalModel, head: Literal["causal", "classification"] = "
         )
     check_quantization(config, getattr(model.config, "quantization_config", None) is not None)
     return (model if placed else model.to(device)).eval(), tokenizer
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
+
+
+def _is_no_folder(model: str) -> bool:
+    """Whether the name can only be a path, and nothing is there."""
+    looks = model.startswith(("/", "./", "../", "~")) or model.count("/") > 1
+    return looks and not Path(model).expanduser().is_dir()
 
 
 def check_quantization(config: LocalModel, quantised: bool) -> None:
@@ -171,12 +196,16 @@ def needed_bytes(config: LocalModel) -> int | None:
         for name, entry in _header(path).items():
             if name == "__metadata__":
                 continue
-            begin, end = entry["data_offsets"]
-            size = float(end - begin)
-            floating = entry["dtype"] in _BYTES and entry["dtype"][0] in "FB"
+            try:
+                begin, end = entry["data_offsets"]
+                size = float(end - begin)
+                dtype, shape = str(entry["dtype"]), list(entry["shape"])
+            except (KeyError, TypeError, ValueError):
+                continue  # a broken file, which loading will say
+            floating = dtype in _BYTES and dtype[0] in "FB"
             if floating:
-                elements = size / _BYTES[entry["dtype"]]
-                inner = len(entry["shape"]) == 2 and not any(part in name for part in ("embed", "lm_head"))
+                elements = size / _BYTES[dtype]
+                inner = len(shape) == 2 and not any(part in name for part in ("embed", "lm_head"))
                 if config.quantization == "nf4" and inner:
                     size = elements * _NF4_BITS / 8
                 elif config.quantization == "nf4":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["longest_input", "release_memory", "running_record"]
+__all__ = ["is_out_of_memory", "longest_input", "release_memory", "running_record"]
 
 
 def longest_input(model: Any, tokenizer: Any, most: int | None = None) -> int | None:
@@ -31,6 +31,16 @@ def running_record(model: Any) -> dict[str, Any]:
         "commit": getattr(model.config, "_commit_hash", None),
         "packages": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device's memory did not suffice; a CPU's allocator says so in words only."""
+    import torch
+
+    said = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in said or "not enough memory" in said)
+    )
 
 
 def release_memory() -> None:

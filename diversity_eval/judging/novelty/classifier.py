@@ -5,9 +5,11 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.loading import load_model
-from diversity_eval.judging.backends.running import release_memory, running_record
+from diversity_eval.judging.backends.running import is_out_of_memory, release_memory, running_record
 from diversity_eval.judging.novelty.config import ClassifierConfig
 from diversity_eval.judging.novelty.items import Comparison, Pair
+from diversity_eval.judging.novelty.normaliser import restore_normaliser
+from diversity_eval.judging.untrusted import without_surrogates
 
 __all__ = ["PairEncoder", "TransformersClassifier"]
 
@@ -28,6 +30,7 @@ class PairEncoder:
 
     def __init__(self, tokenizer: Any, config: ClassifierConfig) -> None:
         """Raises DiversityEvalError if the tokenizer has no beginning, separating or padding token."""
+        restore_normaliser(tokenizer)
         self._tokenizer = tokenizer
         self._most = config.max_tokens
         names = ("cls", "sep", "pad")
@@ -48,7 +51,10 @@ class PairEncoder:
             return {}
         # In a sentencepiece vocabulary a special token's name is a piece, and can come out of plain text.
         encoded = self._tokenizer(
-            different, add_special_tokens=False, split_special_tokens=True, verbose=False
+            [without_surrogates(text) for text in different],
+            add_special_tokens=False,
+            split_special_tokens=True,
+            verbose=False,
         ).input_ids
         return {
             text: (
@@ -90,10 +96,12 @@ class TransformersClassifier:
                 "they do not belong together; name the right one under `tokenizer`"
             )
         self._segments = int(getattr(self._model.config, "type_vocab_size", 0) or 0)
-        self._longest = getattr(self._model.config, "max_position_embeddings", None)
-        if self._longest is not None and self._longest < 2 * config.max_tokens + 3:
+        longest = getattr(self._model.config, "max_position_embeddings", None)
+        if longest is not None and "roberta" in str(self._model.config.model_type):
+            longest -= self._encoder.pad + 1  # where its positions begin
+        if longest is not None and longest < 2 * config.max_tokens + 3:
             raise DiversityEvalError(
-                f"{config.label}: {config.model} takes {self._longest} tokens, and two responses of "
+                f"{config.label}: {config.model} takes {longest} tokens, and two responses of "
                 f"{config.max_tokens} need {2 * config.max_tokens + 3}; lower `max_tokens`"
             )
         self._largest = config.batch_size or _LARGEST_BATCH
@@ -139,7 +147,9 @@ class TransformersClassifier:
 
         try:
             found = self._forward(rows)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(rows) == 1:
                 return [(None, "the device has too little memory for this pair")]
         else:

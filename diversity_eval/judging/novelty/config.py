@@ -156,6 +156,8 @@ class RewardConfig:
         }
         if self.dtype != "auto":
             fields_["reward_dtype"] = self.dtype
+        if served and self.tokenizer is None:
+            fields_["reward_chat"] = "server"  # its template, and control tokens that are broken up
         if self.tokenizer is not None:
             fields_["reward_tokenizer"] = "@".join(
                 filter(None, (model_label(self.tokenizer), local_revision(self.tokenizer)))

@@ -4,6 +4,7 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.novelty.items import Answer
+from diversity_eval.judging.untrusted import without_surrogates
 
 __all__ = ["ConversationEncoder"]
 
@@ -37,7 +38,7 @@ class ConversationEncoder:
 
     def encode(self, answer: Answer) -> list[int]:
         """The token ids of one conversation."""
-        texts = answer.prompt, answer.response
+        texts = without_surrogates(answer.prompt), without_surrogates(answer.response)
         if any(special in text for text in texts for special in self._special):
             before, between, after = self._pieces
             prompt, response = (self._plain(text.strip()) for text in texts)

@@ -6,7 +6,12 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.loading import load_model
-from diversity_eval.judging.backends.running import longest_input, release_memory, running_record
+from diversity_eval.judging.backends.running import (
+    is_out_of_memory,
+    longest_input,
+    release_memory,
+    running_record,
+)
 from diversity_eval.judging.novelty.config import RewardConfig
 from diversity_eval.judging.novelty.conversation import ConversationEncoder
 from diversity_eval.judging.novelty.items import Answer, Reward
@@ -84,7 +89,9 @@ class TransformersReward:
 
         try:
             found = self._forward(rows)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(rows) == 1:
                 return [Reward(None, "the device has too little memory for this response")]
         else:

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.novelty.classifier import PairEncoder, TransformersClassifier
 from diversity_eval.judging.novelty.config import ClassifierConfig
 from diversity_eval.judging.novelty.items import Answer, Comparison, Pair
+from diversity_eval.judging.novelty.normaliser import restore_normaliser
 from tests.judging.novelty.models import SENTENCES, build_classifier
+
+_ENCODERS: dict[Path, Any] = {}
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +137,47 @@ def test_exactly_the_limit_is_not_cut(folder: Path) -> None:
 def test_empty_responses_can_be_compared(folder: Path) -> None:
     (found,) = compared(TransformersClassifier(config(folder)), [pair("", SENTENCES[0])])
     assert found.probability == pytest.approx(by_hand(folder, "", SENTENCES[0]), abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The baker… paints", "The\u00a0baker", "Ｔｈｅ baker", "ﬁne ½ clock", "x\u200by", "a\u00a0 \u00a0b",
+        "tab\tnew\nline  two", "“quotes” – dash", "e\u0301 é", "\ufffd odd", "bell\x07 x", "\u3000x ", "",
+    ],
+)  # fmt: skip
+def test_ids_are_those_of_sentencepiece(folder: Path, text: str) -> None:
+    """transformers 5 reads the vocabulary without its normaliser: an ellipsis would be an unknown token."""
+    import sentencepiece
+    from transformers import AutoTokenizer
+
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spm.model"))
+    encoder = PairEncoder(AutoTokenizer.from_pretrained(folder), config(folder))
+    assert encoder.texts([text])[text][0] == pieces.encode(text)
+
+
+@given(st.text(max_size=40))
+def test_ids_of_any_text_are_those_of_sentencepiece(folder: Path, text: str) -> None:
+    import sentencepiece
+    from transformers import AutoTokenizer
+
+    if folder not in _ENCODERS:
+        _ENCODERS[folder] = (
+            PairEncoder(AutoTokenizer.from_pretrained(folder), config(folder)),
+            sentencepiece.SentencePieceProcessor(model_file=str(folder / "spm.model")),
+        )
+    encoder, pieces = _ENCODERS[folder]
+    assert encoder.texts([text])[text][0] == pieces.encode(text)
+
+
+def test_a_tokenizer_that_has_its_normaliser_stays_as_it_is(folder: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert restore_normaliser(tokenizer)
+    assert not restore_normaliser(tokenizer)
+    tokenizer.save_pretrained(tmp_path)  # a tokenizer.json: whatever is in it counts
+    assert not restore_normaliser(AutoTokenizer.from_pretrained(tmp_path))
 
 
 def test_no_text_becomes_a_special_token(folder: Path) -> None:
@@ -278,3 +324,72 @@ def test_it_loads_without_accelerate_as_in_a_vllm_environment(
     monkeypatch.setattr(loading, "find_spec", lambda name: None)
     (found,) = compared(TransformersClassifier(config(folder)), [pair(*texts()[0])])
     assert found.probability == pytest.approx(by_hand(folder, *texts()[0]), abs=2e-6)
+
+
+def test_halves_of_surrogate_pairs_are_compared_like_any_text(folder: Path) -> None:
+    text = f"\ud800 {SENTENCES[0]}"
+    (found,) = compared(TransformersClassifier(config(folder)), [pair(text, SENTENCES[1])])
+    assert found.probability == pytest.approx(
+        by_hand(folder, f"\ufffd {SENTENCES[0]}", SENTENCES[1]), abs=2e-6
+    )
+
+
+def test_a_cpu_without_memory_halves_the_batch_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = TransformersClassifier(config(folder, batch_size=4))
+    forward = test._forward
+
+    def small(rows: Any) -> list[float]:
+        if len(rows) > 1:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return forward(rows)
+
+    monkeypatch.setattr(test, "_forward", small)
+    assert all(c.same is not None for c in compared(test, [pair(a, b) for a, b in texts()[:4]]))
+
+    def other(rows: Any) -> list[float]:
+        raise RuntimeError("the size of tensor a must match")
+
+    monkeypatch.setattr(test, "_forward", other)
+    with pytest.raises(RuntimeError, match="must match"):
+        compared(test, [pair(*texts()[0])])
+
+
+def _cut_off(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+
+def _wrong_kind(folder: Path) -> None:
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "num_hidden_layers": "two"}))
+
+
+def _unknown_activation(folder: Path) -> None:
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "hidden_act": "nosuch"}))
+
+
+def _broken_tokenizer(folder: Path) -> None:
+    (folder / "spm.model").write_bytes(b"not a model")
+
+
+def _broken_header(folder: Path) -> None:
+    header = json.dumps({"x": {"dtype": "F32"}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+@pytest.mark.parametrize(
+    "spoil", [_cut_off, _wrong_kind, _unknown_activation, _broken_tokenizer, _broken_header]
+)
+def test_a_broken_checkpoint_is_one_line(folder: Path, tmp_path: Path, spoil: Any) -> None:
+    shutil.copytree(folder, tmp_path / "broken")
+    spoil(tmp_path / "broken")
+    with pytest.raises(DiversityEvalError, match="classifier small") as caught:
+        TransformersClassifier(config(tmp_path / "broken"))
+    assert "\n" not in str(caught.value)
+    assert "pip install" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DiversityEvalError, match="there is no folder /nowhere/at/all"):
+        TransformersClassifier(config(Path("/nowhere/at/all")))

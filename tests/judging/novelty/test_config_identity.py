@@ -76,7 +76,12 @@ def test_the_fields_of_a_reward_model(reward: Reward) -> None:
     }
     own = {"thresholds": "novelty-bench", "patience": "0.8"}
     assert config.signature_fields() == {**config.model_fields(), **own}
-    assert reward(SERVED).model_fields() == reward(REWARD).model_fields()
+    # A server has its own chat template, unless it gets token ids.
+    assert reward(SERVED).model_fields() == {**reward(REWARD).model_fields(), "reward_chat": "server"}
+    assert (
+        reward(SERVED, tokenizer="org/tok").model_fields()
+        == reward(REWARD, tokenizer="org/tok").model_fields()
+    )
 
 
 @pytest.mark.parametrize(

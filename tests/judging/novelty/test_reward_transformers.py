@@ -192,3 +192,9 @@ def test_nf4_and_dtypes_come_near_full_precision(tmp_path: Path, dtype: str) -> 
         found = [reward.value for reward in rewarded(model, answers())]
         assert found == pytest.approx(exact, abs=0.35 * spread)
         assert model.record()["dtype"] == f"torch.{dtype}"
+
+
+def test_halves_of_surrogate_pairs_are_scored_like_any_text(folder: Path) -> None:
+    (found,) = rewarded(TransformersReward(config(folder)), [Answer("q \ud800", f"\udfff {SENTENCES[0]}")])
+    expected = by_hand(folder, Answer("q \ufffd", f"\ufffd {SENTENCES[0]}"))
+    assert found.value == pytest.approx(expected, abs=2e-4)

@@ -51,9 +51,14 @@ def test_rouge_above_the_threshold_by_google_s_numbers(threshold: float) -> None
     found, _ = compared(Rouge1Test(threshold), ALL)
     for (a, b), comparison in zip(ALL, found, strict=True):
         expected = scorer.score(a, b)["rouge1"].fmeasure
-        assert comparison.probability == pytest.approx(expected)
-        assert comparison.same == (expected > threshold)
+        assert comparison.probability == pytest.approx(1 if a == b else expected)
+        assert comparison.same == (expected > threshold or a == b)
         assert (comparison.cut, comparison.reason) == ((False, False), "")
+
+
+def test_equal_texts_without_any_letter_that_rouge_knows_are_the_same() -> None:
+    pairs = [("三月的雨", "三月的雨"), ("三月的雨", "四月的雪"), ("🙂 🙂", "🙂 🙂")]
+    assert [c.same for c in compared(Rouge1Test(0.458), pairs)[0]] == [True, False, True]
 
 
 def test_at_the_threshold_is_not_above_it() -> None:

@@ -1,6 +1,6 @@
 """Distinct of the curated prompts by category, by each of the kept runs' tests, with standard errors.
 
-    python docs/runs/novelty/figure.py
+    python docs/runs/novelty/distinct_figure.py
 
 Reads docs/runs/novelty/*-curated/results.json, writes docs/images/novelty.png.
 """
@@ -21,12 +21,12 @@ TESTS = {
 }
 CATEGORIES = {
     "": "all prompts",
-    "_creativity": "creativity",
-    "_character_entity_naming": "naming",
-    "_product_purchase_recommendations": "recommendations",
-    "_subjective_rankings_opinions": "opinions",
-    "_factual_knowledge": "factual knowledge",
-    "_random_generation_selection": "random choices",
+    ".creativity": "creativity",
+    ".character-entity-naming": "naming",
+    ".product-purchase-recommendations": "recommendations",
+    ".subjective-rankings-opinions": "opinions",
+    ".factual-knowledge": "factual knowledge",
+    ".random-generation-selection": "random choices",
 }
 
 

@@ -1,6 +1,6 @@
 """Whether two logs of the same responses say the same: partitions, rewards, utilities.
 
-python docs/runs/novelty/compare.py SAMPLES.jsonl OTHER_SAMPLES.jsonl
+python docs/runs/novelty/same_results.py SAMPLES.jsonl OTHER_SAMPLES.jsonl
 """
 
 import argparse
