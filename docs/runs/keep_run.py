@@ -9,6 +9,7 @@ responses quotes its prompt).
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from diversity_eval.prompting.cleanup import clean_response
 KEPT_DOCUMENTS = 3
 QUOTED_WORDS = 6
 KEPT_RESULTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config")
+ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[\w.-]+/)+([\w.-]+)")
 KEPT_NOTES = ("partition", "generation_scores")
 KEPT_CONFIGURATION = ("task", "generation_kwargs", "repeats", "num_fewshot", "output_type")
 
@@ -56,7 +58,16 @@ def shown(results: dict[str, Any]) -> dict[str, Any]:
             record["data"]["location"] = Path(record["data"]["location"]).name
         chosen = {key: config[key] for key in KEPT_CONFIGURATION if key in config}
         kept["configs"][task] = {**chosen, "metadata": {"diversity_eval": record}}
-    return kept
+    return bare(kept)
+
+
+def bare(value: Any) -> Any:
+    """The same with file names in the place of absolute paths, which say nothing elsewhere."""
+    if isinstance(value, dict):
+        return {key: bare(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [bare(entry) for entry in value]
+    return ABSOLUTE.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def flat(row: dict[str, Any]) -> list[str]:
