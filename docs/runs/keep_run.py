@@ -58,7 +58,8 @@ def shown(results: dict[str, Any]) -> dict[str, Any]:
             record["data"]["location"] = Path(record["data"]["location"]).name
         chosen = {key: config[key] for key in KEPT_CONFIGURATION if key in config}
         kept["configs"][task] = {**chosen, "metadata": {"diversity_eval": record}}
-    return bare(kept)
+    cleaned: dict[str, Any] = bare(kept)
+    return cleaned
 
 
 def bare(value: Any) -> Any:
