@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent.parent.parent
 SHIPPED = {
     *(f"{name}{variant}{length}" for name in ("short_stories", "small_prompts")
       for variant in ("", "_base") for length in ("", "_256", "_512")),
+    *(f"novelty_bench{subset}{variant}" for subset in ("", "_wildchat") for variant in ("", "_base")),
 }  # fmt: skip
+DOCUMENTS = {"short_stories": 100, "small_prompts": 129, "novelty_bench_wildchat": 1000, "novelty_bench": 100}
 NEW_TOKENS = {"": 64, "_256": 256, "_512": 512}
 
 
@@ -55,7 +57,7 @@ def test_no_name_is_one_of_lm_eval_s_own() -> None:
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_every_task_loads_with_its_real_documents(manager: TaskManager, data_folder: Path, name: str) -> None:
     task = manager.load([name])["tasks"][name]
-    assert len(task.eval_docs) == (100 if name.startswith("short_stories") else 129)
+    assert len(task.eval_docs) == next(n for start, n in DOCUMENTS.items() if name.startswith(start))
     generation = task.config.generation_kwargs
     length = next(length for suffix, length in reversed(NEW_TOKENS.items()) if name.endswith(suffix))
     # Every sampling parameter that vllm serve and transformers would take from the checkpoint.
@@ -70,8 +72,20 @@ def test_every_task_loads_with_its_real_documents(manager: TaskManager, data_fol
     assert asked in text
     if name.startswith("short_stories_base"):
         assert text == asked
-    if name.startswith("small_prompts_base"):
+    if name.endswith("_base") and not name.startswith("short_stories"):
         assert text.endswith(f"\n\nQuestion: {asked}\nAnswer:")
+
+
+@pytest.mark.parametrize(("name", "categories"), [("novelty_bench", 6), ("novelty_bench_wildchat", 0)])
+def test_novelty_bench_names_its_documents_and_categories(
+    manager: TaskManager, data_folder: Path, name: str, categories: int
+) -> None:
+    task = manager.load([name])["tasks"][name]
+    settings = task.config.metadata["diversity_eval"]
+    ids = [document[settings["id_field"]] for document in task.eval_docs]
+    assert len(set(ids)) == len(ids)
+    field = settings.get("category_field")
+    assert len({document[field] for document in task.eval_docs} if field else ()) == categories
 
 
 @pytest.mark.parametrize("group", ["creative", "creative_base"])

@@ -138,8 +138,13 @@ def test_another_model_s_rewards_are_not_taken(new: New, change: dict[str, Any])
 
 def test_other_thresholds_and_places_take_the_same_rewards(new: New) -> None:
     new(CountingReward(length)).rewards(FIVE)
-    served = RewardConfig("other", "server", "org/reward", thresholds=(0.0,), base_url=("http://a:1",))
-    assert new(None, served).rewards(FIVE) == {answer: length(answer) for answer in FIVE}
+    elsewhere = RewardConfig("other", "transformers", "org/reward", thresholds=(0.0,), device="cuda:3")
+    assert new(None, elsewhere).rewards(FIVE) == {answer: length(answer) for answer in FIVE}
+    # A server that renders the chat itself is another measurement.
+    served = RewardConfig("other", "server", "org/reward", base_url=("http://a:1",))
+    asked = CountingReward(length)
+    new(asked, served).rewards(FIVE)
+    assert len(asked.asked) == len(FIVE)
 
 
 def test_with_a_reason_nothing_is_asked_or_loaded(new: New) -> None:
