@@ -28,7 +28,7 @@ test-vllm: $(STAMP)
 $(STAMP): $(PACKAGED)
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed; say which with: make PYTHON=python3.12 demo"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[hf,judge,semantic,report,dev]'
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[hf,judge,train,semantic,report,dev]'
 	touch $(STAMP)
 
 clean:

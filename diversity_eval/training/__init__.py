@@ -1,0 +1,1 @@
+"""Training checkpoints with the losses under comparison, so that they can be evaluated like any other."""
