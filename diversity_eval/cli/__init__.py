@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": ("diversity_eval.cli.doctor", "Check versions, tasks, data and extras."),
     "judge-check": ("diversity_eval.cli.judge_check", "Check whether a judge is any good."),
     "score": ("diversity_eval.cli.score", "Score finished responses again, with or without a judge."),
+    "train": ("diversity_eval.cli.train", "Fine-tune a checkpoint with one of the losses under comparison."),
 }
 
 
