@@ -102,10 +102,11 @@ def train(
         return
     from diversity_eval.training.settings_files import build_settings, read_settings
 
-    values = read_settings(config) if config is not None else {}
-    where = str(config) if config is not None else "the command line"
-    values |= _given(options, loss_parameter)
-    settings = build_settings(values, where)
+    values, given = read_settings(config) if config is not None else {}, _given(options, loss_parameter)
+    sources = [str(config)] if config is not None else []
+    if given or not sources:
+        sources.append("the command line")
+    settings = build_settings(_over(values, given), " and ".join(sources))
     if output is None:
         raise DiversityEvalError("no output folder: add -o FOLDER")
     _quiet()
@@ -132,6 +133,18 @@ def _given(options: dict[str, Any], loss_parameter: tuple[str, ...]) -> dict[str
             raise DiversityEvalError(f"--loss-parameter {each}: expected NAME=NUMBER")
         values.setdefault("loss_parameters", {})[name] = value
     return values
+
+
+def _over(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The configuration's values with those of the command line over them; a loss's parameters one by one."""
+    from diversity_eval.training.settings_files import LOSS_PARAMETERS
+
+    merged = {**values, **given}
+    named = given.get("loss_parameters", {})
+    if isinstance(values.get("loss_parameters"), dict):
+        merged["loss_parameters"] = {**values["loss_parameters"], **named}
+    # beside the settings or under `loss_parameters`: the same parameter, for which the command line counts
+    return {key: value for key, value in merged.items() if not (key in LOSS_PARAMETERS and key in named)}
 
 
 def _print(result: Any, settings: Any) -> None:

@@ -8,11 +8,17 @@ tokenizer, so that `lm_eval --apply_chat_template` prompts it exactly as it was 
 from importlib import resources
 
 __all__ = [
+    "ANSWER_CLOSE",
+    "ANSWER_OPEN",
     "CHAT_TEMPLATE_MARK",
+    "DELIMITERS",
     "INPUT_CLOSE",
     "INPUT_OPEN",
     "INSTRUCT_CLOSE",
     "INSTRUCT_OPEN",
+    "REASONING_CLOSE",
+    "REASONING_DELIMITERS",
+    "REASONING_OPEN",
     "RESPONSE_CLOSE",
     "RESPONSE_OPEN",
     "chat_template",
@@ -26,6 +32,14 @@ INPUT_OPEN = "<|input|>"
 INPUT_CLOSE = "<|/input|>"
 RESPONSE_OPEN = "<|response|>"
 RESPONSE_CLOSE = "<|/response|>"
+DELIMITERS = (INSTRUCT_OPEN, INSTRUCT_CLOSE, INPUT_OPEN, INPUT_CLOSE, RESPONSE_OPEN, RESPONSE_CLOSE)
+
+# The reasoning variant puts these inside a response.
+REASONING_OPEN = "<|reasoning|>"
+REASONING_CLOSE = "<|/reasoning|>"
+ANSWER_OPEN = "<|answer|>"
+ANSWER_CLOSE = "<|/answer|>"
+REASONING_DELIMITERS = (REASONING_OPEN, REASONING_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
 
 # A comment in the template, so that a checkpoint is recognised even if whitespace was changed around it.
 CHAT_TEMPLATE_MARK = "diversity-eval chat template"

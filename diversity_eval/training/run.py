@@ -75,14 +75,14 @@ class _Run:
 
         settings = self._settings
         tokenizer = load_tokenizer(settings)
-        added = prepare_tokenizer(tokenizer, settings)
+        prepared = prepare_tokenizer(tokenizer, settings)
         data = load_training_set(settings, tokenizer)
         if self._first:
             for line in report_lines(data.report):
                 _say(line)
             write_settings(self._output, settings, _digest(data))
         loaded = load_base(settings)
-        if added:
+        if prepared.new_tokens:
             loaded.model.resize_token_embeddings(max(len(tokenizer), loaded.model.config.vocab_size))
         _check_vocabulary(settings.model, loaded.model, data)
         trainer = self._trainer(loaded, tokenizer, data)
@@ -246,6 +246,7 @@ def _arguments(settings: TrainSettings, output: Path) -> Any:
         disable_tqdm=True,
         dataloader_pin_memory=on_gpu,
         average_tokens_across_devices=True,
+        ddp_find_unused_parameters=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=settings.max_length,
         packing=settings.packing,

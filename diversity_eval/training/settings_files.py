@@ -19,6 +19,7 @@ LOSS_PARAMETERS = ("gamma", "beta", "lambda", "alpha")
 _AT_LEAST_ONE = ("lora_rank", "lora_alpha", "batch_size", "accumulation", "log_steps", "save_steps", "max_steps")
 _POSITIVE = ("learning_rate", "epochs")
 _NOT_NEGATIVE = ("warmup_steps", "weight_decay", "max_grad_norm", "neftune_alpha", "seed", "lora_dropout")
+_LARGEST = 2**31 - 1  # what every library takes as a count or a seed
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -35,6 +36,11 @@ def read_settings(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise DiversityEvalError(f"configuration {path}: is not YAML: {said}") from None
+    except (ValueError, RecursionError):
+        # A date or a number that looks like one and is none; brackets in brackets in brackets.
+        raise DiversityEvalError(
+            f"configuration {path}: holds a value that YAML cannot read; put texts in quotes"
+        ) from None
     if not isinstance(content, dict):
         raise DiversityEvalError(f"configuration {path}: expected settings, each as `name: value`")
     return {str(name): value for name, value in content.items()}
@@ -57,8 +63,7 @@ def build_settings(given: Mapping[str, Any], where: str = "the command line") ->
     hints = get_type_hints(TrainSettings)
     checked = {name: _converted(name, value, hints[name], where) for name, value in values.items()}
     for name, value in loose.items():
-        checked.setdefault("loss_parameters", {})
-        checked["loss_parameters"] = {**checked["loss_parameters"], name: value}
+        checked["loss_parameters"] = {**checked.get("loss_parameters", {}), name: _loss_value(value)}
     settings = TrainSettings(**checked)
     _check_ranges(settings, where)
     _check_together(settings, where)
@@ -77,7 +82,7 @@ def _converted(name: str, value: Any, kind: Any, where: str) -> Any:
     if name == "loss_parameters":
         if not isinstance(value, dict):
             raise _wrong(name, value, "the loss's parameters, each as `name: number`", where)
-        return {str(key): each for key, each in value.items()}
+        return {str(key): _loss_value(each) for key, each in value.items()}
     if name == "report_to":
         parts = [value] if isinstance(value, str) else value
         if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
@@ -95,10 +100,18 @@ def _converted(name: str, value: Any, kind: Any, where: str) -> Any:
     if int in options:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong(name, value, "a whole number", where)
+        if value > _LARGEST:
+            raise _wrong(name, value, f"at most {_LARGEST}", where)
         return value
     if not isinstance(value, str) or not value.strip():
         raise _wrong(name, value, "text", where)
     return value
+
+
+def _loss_value(value: Any) -> Any:
+    """A loss's parameter as a number; what is none is left for the loss to complain of."""
+    number = _number(value)
+    return value if number is None else number
 
 
 def _number(value: Any) -> float | None:
@@ -157,7 +170,7 @@ def _check_together(settings: TrainSettings, where: str) -> None:
 
 
 def _import_loss(name: str) -> None:
-    """Register a user's own loss that is named as MODULE:FUNCTION."""
+    """Register a user's own loss that is named as MODULE:FUNCTION, and try it."""
     from diversity_eval.training.losses import loss_names, register_loss
 
     module, separator, function = name.partition(":")
@@ -165,14 +178,39 @@ def _import_loss(name: str) -> None:
         return
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DiversityEvalError(f"loss {name}: cannot be imported ({error}); expected MODULE:FUNCTION") from None
+    except Exception as error:  # a module may do anything while it is imported
+        raise DiversityEvalError(
+            f"loss {name}: cannot be imported ({type(error).__name__}: {error}); expected MODULE:FUNCTION of a module "
+            "that Python finds (PYTHONPATH)"
+        ) from None
     if not callable(found):
         raise DiversityEvalError(f"loss {name}: is no function")
+    _try_loss(name, found)
     try:
         register_loss(name, found)
     except (TypeError, ValueError) as error:
         raise DiversityEvalError(f"loss {name}: {error}") from None
+
+
+def _try_loss(name: str, function: Any) -> None:
+    """Call a user's loss on three tokens, so that a slip shows now and not at the first step."""
+    import inspect
+
+    import torch
+
+    expected = "expected function(logits, labels, *, parameter=number, ...) that returns one loss a label"
+    logits = torch.linspace(-1, 1, 15).reshape(3, 5).requires_grad_()
+    try:
+        keywords = inspect.signature(function).parameters
+        place = {key: torch.ones(3, dtype=torch.long) for key in ("position", "length") if key in keywords}
+        losses = function(logits, torch.tensor([0, 3, 4]), **place)
+    except Exception as error:
+        raise DiversityEvalError(
+            f"loss {name}: fails on an example ({type(error).__name__}: {error}); {expected}"
+        ) from None
+    if not isinstance(losses, torch.Tensor) or losses.shape != (3,) or not losses.is_floating_point():
+        found = tuple(losses.shape) if isinstance(losses, torch.Tensor) else type(losses).__name__
+        raise DiversityEvalError(f"loss {name}: returns {found} for 3 labels; {expected}")
 
 
 def _wrong(name: str, value: Any, expected: str, where: str) -> DiversityEvalError:

@@ -10,8 +10,8 @@ __all__ = ["DataReport", "EncodedRow", "TrainingSet"]
 class EncodedRow:
     """One row ready for training.
 
-    `labels` is as long as `input_ids`: -100 where a token is not part of a response, else the token itself (not
-    shifted). The first label is always -100. `place` names the row in its source, e.g. `alpaca row 17`.
+    `labels` is as long as `input_ids`: -100 where a token is not part of a response, else the token itself
+    (not shifted). The first label is always -100. `place` names the row in its source, e.g. `alpaca row 17`.
     """
 
     input_ids: list[int]
@@ -23,8 +23,9 @@ class EncodedRow:
 class DataReport:
     """What became of the rows: `read` = `used` + everything under `left_out`.
 
-    `left_out` counts rows by reason (`empty response`, `prompt too long`, ...), `noted` counts rows that were used
-    but are worth knowing of (`response cut`, `boundary kept apart`); `examples` names the first few rows of each.
+    `left_out` counts rows by reason (`empty response`, `prompt too long`, ...), `noted` counts rows that were
+    used but are worth knowing of (`response cut`, `boundary kept apart`); `examples` names the first few rows
+    of each.
     """
 
     read: int = 0

@@ -1,4 +1,4 @@
-"""What the fused loss needs of a loss whose gradient is known: no autograd, no second pass over the logits."""
+"""What the fused loss needs of a loss whose gradient is known: no autograd, one pass over the logits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ Values = Mapping[str, float]
 class Terms:
     """What is known of each of n tokens once its logits were read: all (n,), in nats.
 
-    `log_p` is log p_y; `log_p_tempered` log p^b_y; `expected_log_p` the sum over the vocabulary of p^b log p, only for
-    a loss that asks for it.
+    `log_p` is log p_y; `log_p_tempered` log p^b_y; `expected_log_p` the sum over the vocabulary of p^b
+    log p, only for a loss that asks for it.
     """
 
     log_p: "torch.Tensor"
@@ -31,8 +31,8 @@ class Terms:
 class ClosedForm:
     """A loss whose gradient is scaling x (softmax(z / temperature) - onehot(y)).
 
-    `scaling` takes log p_y, the parameters, and the tokens' places and lengths; `value` the terms, the scaling and
-    the parameters.
+    `scaling` takes log p_y, the parameters, and the tokens' places and lengths; `value` the terms, the
+    scaling and the parameters.
     """
 
     scaling: "Callable[[torch.Tensor, Values, torch.Tensor | None, torch.Tensor | None], torch.Tensor]"

@@ -1,8 +1,8 @@
 """The losses, each a function of logits (n, vocabulary) and n labels to n losses in nats, by autograd.
 
-z are a token's logits, y its label, p = softmax(z), p^b = softmax(z / beta), and det() lets no gradient through.
-"Paper" is "Diversity in Large Language Models under Supervised Fine-Tuning"; facts about its settings are in
-docs/design/training.md.
+z are a token's logits, y its label, p = softmax(z), p^b = softmax(z / beta), and det() lets no gradient
+through. "Paper" is "Diversity in Large Language Models under Supervised Fine-Tuning"; facts about its
+settings are in docs/design/training.md.
 """
 
 from typing import TYPE_CHECKING
@@ -32,8 +32,8 @@ def focal(logits: "torch.Tensor", labels: "torch.Tensor", *, gamma: float = 3.0)
 def gem(logits: "torch.Tensor", labels: "torch.Tensor", *, beta: float = 0.7) -> "torch.Tensor":
     """-log p_y + sum over the vocabulary of det(p^b) log p, beta > 0. Gradient: p^b - onehot(y).
 
-    Any sign: it falls below 0 where the label is likelier than a draw from p^b. Li et al. 2024; paper, eq. 3 and
-    theorem 3.1.
+    Any sign: it falls below 0 where the label is likelier than a draw from p^b. Li et al. 2024; paper,
+    eq. 3 and theorem 3.1.
     """
     log_p = logits.log_softmax(-1)
     # a token's column of probabilities, which the sum over log p weighs
@@ -53,8 +53,9 @@ def pr(
 ) -> "torch.Tensor":
     """-det(w) log p_y with the weight w of `pr_weight`: lambda > 0, 0 <= alpha <= 1, (1 - alpha) lambda < 1.
 
-    Gradient: w (p - onehot(y)). At least 0; 0 for a token likelier than the threshold delta. `position` is the
-    token's place in its response (from 1), `length` the response's. Verine et al. 2025; paper, eq. 4.
+    Gradient: w (p - onehot(y)). At least 0; 0 for a token likelier than the threshold delta. `position`
+    is the token's place in its response (from 1), `length` the response's. Verine et al. 2025; paper, eq.
+    4.
     """
     log_p = _log_p(logits, labels)
     return -pr_weight(log_p.detach(), lam, alpha, position, length) * log_p

@@ -9,7 +9,7 @@ __all__ = ["response_places"]
 
 
 def response_places(labels: "torch.Tensor", ignored: int = -100) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Each counting token's place in its response, from 1, and the response's length, both shaped as `labels`.
+    """Each counting token's place in its response, from 1, and the response's length, shaped as `labels`.
 
     `labels` is (rows, length) and not shifted. A response is a run of labels that count: that is so for one
     response a row, for several turns, and for packed rows, since each response follows its prompt. Where

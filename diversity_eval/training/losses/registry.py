@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 __all__ = [
     "IGNORED",
     "Loss",
-    "check_labels",
     "check_loss",
-    "gradient_scaling",
     "loss_named",
     "loss_names",
-    "place_arguments",
     "register_loss",
-    "token_loss",
 ]
 
 IGNORED = -100
@@ -35,16 +31,24 @@ LossFunction = Callable[..., "torch.Tensor"]
 # `lambda` is a reserved word of Python, so it travels under another name; a YAML or a dictionary may say it.
 _OTHER_NAMES = {"lambda": "lam", "lambda_": "lam"}
 _PLACE = ("position", "length")
+# arguments of `token_loss` and the fused loss, between which a parameter of that name would be lost
+_TAKEN = frozenset(
+    (
+        "name", "logits", "hidden", "weight", "labels", "bias", "num_items",
+        "softcap", "logit_scale", "chunk_rows", "entropy",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Loss:
     """A loss: its function and what its parameters may be.
 
-    `function(logits, labels, **parameters)` takes logits (n, vocabulary) in float32 or wider and n labels that
-    all count, and returns n losses. `defaults` holds its parameters. One that `needs_place` also gets `position`
-    (each token's place in its response, from 1) and `length` (the response's), n each. `check` raises
-    ValueError for values that make no sense. `closed_form` is what the fused loss uses to avoid autograd.
+    `function(logits, labels, **parameters)` takes logits (n, vocabulary) in float32 or wider and n labels
+    that all count, and returns n losses. `defaults` holds its parameters. One that `needs_place` also
+    gets `position` (each token's place in its response, from 1) and `length` (the response's), n each.
+    `check` raises ValueError for values that make no sense. `closed_form` is what the fused loss uses to
+    avoid autograd.
     """
 
     name: str
@@ -57,17 +61,39 @@ class Loss:
     def parameters(self, given: Mapping[str, Any]) -> dict[str, float]:
         """`given` over the defaults. Raises ValueError, which names the parameter and what was expected."""
         values = dict(self.defaults)
+        seen = set()
         for key, value in given.items():
-            name = _OTHER_NAMES.get(key, key)
+            name = key if key in values else _OTHER_NAMES.get(key, key)
             if name not in values:
                 known = ", ".join(_shown(each) for each in values) or "none"
                 raise ValueError(f"the loss {self.name} has no parameter {key!r}; it has: {known}")
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if name in seen:
+                raise ValueError(f"{self.name}: {_shown(name)} is given twice")
+            seen.add(name)
+            number = _finite(value)
+            if number is None:
                 raise ValueError(f"{self.name}: {_shown(name)} = {value!r}: expected a finite number")
-            values[name] = float(value)
+            values[name] = number
         if self.check is not None:
             self.check(values)
         return values
+
+    def losses(
+        self,
+        logits: "torch.Tensor",
+        labels: "torch.Tensor",
+        values: Mapping[str, float],
+        place: Mapping[str, "torch.Tensor"],
+    ) -> "torch.Tensor":
+        """What the function returns. Raises ValueError if that is not one loss for each label."""
+        losses = self.function(logits, labels, **values, **place)
+        shape = getattr(losses, "shape", None)
+        if shape != labels.shape:
+            found = type(losses).__name__ if shape is None else tuple(shape)
+            raise ValueError(
+                f"the loss {self.name} returned {found} for {len(labels)} tokens: expected one each"
+            )
+        return losses
 
 
 _LOSSES: dict[str, Loss] = {}
@@ -81,29 +107,38 @@ def register_loss(
 ) -> Any:
     """Make a loss known under `name`: to `token_loss`, to the fused loss and to the trainer.
 
-    `function(logits, labels, *, parameter=default, ...)` gets (n, vocabulary) logits and n labels that all count,
-    and returns n losses, differentiable in the logits; its keyword-only arguments with numbers as defaults are
-    the loss's parameters. If it takes `position` and `length` too it gets each token's place. Usable as
-    a decorator: `@register_loss("mine")`.
+    `function(logits, labels, *, parameter=default, ...)` gets (n, vocabulary) logits and n labels that
+    all count, and returns n losses, differentiable in the logits; its keyword-only arguments with numbers
+    as defaults are the loss's parameters. If it takes `position` and `length` too, keyword-only and
+    without a default, it gets each token's place. Usable as a decorator: `@register_loss("mine")`.
 
-    Raises ValueError if the name is taken by another function or an argument has no default.
+    Raises ValueError if the name is taken by another function, or if an argument is not as said here.
     """
     if function is None:
         return lambda decorated: register_loss(name, decorated, check=check)
     known = _LOSSES.get(name)
     if known is not None and known.function is not function:
         raise ValueError(f"there is a loss {name!r} already; choose another name")
-    keywords = [
-        p for p in inspect.signature(function).parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+    parameters = list(inspect.signature(function).parameters.values())
+    keywords = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    if len(parameters) != len(keywords) + 2:
+        raise ValueError(
+            f"loss {name!r}: expected function(logits, labels, *, parameter=default, ...); "
+            f"it is {inspect.signature(function)}"
+        )
     defaults: dict[str, float] = {}
     for parameter in keywords:
         if parameter.name in _PLACE:
             continue
-        if isinstance(parameter.default, bool) or not isinstance(parameter.default, int | float):
+        default = _finite(parameter.default)
+        if default is None:
             raise ValueError(f"loss {name!r}: parameter {parameter.name!r} needs a number as its default")
-        defaults[parameter.name] = float(parameter.default)
-    places = {p.name for p in keywords} & set(_PLACE)
+        if parameter.name in _TAKEN:
+            raise ValueError(
+                f"loss {name!r}: a parameter cannot be called {parameter.name!r}; choose another name"
+            )
+        defaults[parameter.name] = default
+    places = {each.name for each in keywords} & set(_PLACE)
     if len(places) == 1:
         raise ValueError(f"loss {name!r}: `position` and `length` come together")
     _LOSSES[name] = Loss(
@@ -124,8 +159,8 @@ def loss_names() -> list[str]:
 
 def loss_named(name: str) -> Loss:
     """The loss of that name. Raises ValueError, which lists the names and the likeliest one."""
-    if name not in _LOSSES:
-        close = get_close_matches(name, _LOSSES, n=1)
+    if not isinstance(name, str) or name not in _LOSSES:
+        close = get_close_matches(str(name).lower(), _LOSSES, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"there is no loss {name!r}: expected one of {', '.join(_LOSSES)}{hint}")
     return _LOSSES[name]
@@ -142,92 +177,15 @@ def check_loss(name: str, params: Mapping[str, Any]) -> dict[str, float]:
         raise DiversityEvalError(str(error)) from None
 
 
-def token_loss(
-    name: str,
-    logits: "torch.Tensor",
-    labels: "torch.Tensor",
-    *,
-    position: "torch.Tensor | None" = None,
-    length: "torch.Tensor | None" = None,
-    **params: float,
-) -> "torch.Tensor":
-    """The loss of each token, in nats, 0 where the label is -100.
-
-    `logits` is (..., vocabulary) and `labels` (...), aligned: the logits that predict the label stand beside it.
-    Half-precision logits are computed in float32, the result is float32 (float64 for float64). Never NaN, in value
-    or gradient, for finite logits up to 1e4 in size. `pr` also takes `position` (each token's place in its
-    response, from 1) and `length` (the response's), shaped as `labels`; the names and parameters of the others
-    are in `loss_names()` and their functions in `formulas`.
-
-    Raises ValueError for an unknown name or parameter, a value out of range, or shapes and labels that don't fit.
-    """
-    import torch
-
-    loss = loss_named(name)
-    values = loss.parameters(params)
-    if logits.shape[:-1] != labels.shape:
-        raise ValueError(f"labels {tuple(labels.shape)} do not fit logits {tuple(logits.shape)}")
-    counts = labels != IGNORED
-    chosen = labels[counts]
-    check_labels(chosen, logits.shape[-1])
-    place = place_arguments(loss, labels, counts, position, length)
-    computed = logits[counts].to(torch.promote_types(logits.dtype, torch.float32))
-    losses = loss.function(computed, chosen, **values, **place)
-    # scatter, not assignment: the result stays tied to the logits even if no label counts
-    return torch.zeros(labels.shape, dtype=losses.dtype, device=losses.device).masked_scatter(counts, losses)
-
-
-def gradient_scaling(name: str, log_p: "torch.Tensor", **params: float) -> "torch.Tensor":
-    """What a built-in loss multiplies a token's gradient p^b - onehot(y) by, as a function of log p of its label.
-
-    `pr` takes `length` and, unless the token is the first, `position` beside its parameters. Range: see
-    `focal_scaling` and `pr_weight`; 1 for `ce` and `gem`.
-    """
-    import torch
-
-    place = {key: params.pop(key) for key in ("position", "length") if key in params}
-    loss = loss_named(name)
-    values = loss.parameters(params)
-    if loss.closed_form is None:
-        raise ValueError(f"{name} has no gradient of the form g (p^b - onehot)")
-    position = torch.full_like(log_p, place.get("position", 1))
-    length = torch.full_like(log_p, place.get("length", 1))
-    return loss.closed_form.scaling(log_p, values, position, length)
-
-
-def place_arguments(
-    loss: Loss,
-    labels: "torch.Tensor",
-    counts: "torch.Tensor",
-    position: "torch.Tensor | None",
-    length: "torch.Tensor | None",
-) -> dict[str, "torch.Tensor"]:
-    """`position` and `length` of the tokens that count, for a loss that needs them; checked."""
-    if not loss.needs_place:
-        return {}
-    if position is None or length is None:
-        raise ValueError(
-            f"the loss {loss.name} needs `position` and `length`: each token's place in its response"
-        )
-    if position.shape != labels.shape or length.shape != labels.shape:
-        raise ValueError(
-            f"position {tuple(position.shape)} and length {tuple(length.shape)} do not fit labels "
-            f"{tuple(labels.shape)}"
-        )
-    position, length = position[counts], length[counts]
-    if bool(((position < 1) | (position > length)).any()):
-        raise ValueError("a token's position goes from 1 to the length of its response")
-    return {"position": position, "length": length}
-
-
-def check_labels(labels: "torch.Tensor", vocabulary: int) -> None:
-    """Raise ValueError for a label outside the vocabulary, which indexing would take from elsewhere."""
-    if labels.is_floating_point() or labels.dtype.is_complex:
-        raise ValueError(f"labels are {labels.dtype}; expected token ids")
-    if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= vocabulary):
-        raise ValueError(
-            f"labels go from {int(labels.min())} to {int(labels.max())}; expected {IGNORED}, or 0 to {vocabulary - 1}"
-        )
+def _finite(value: object) -> float | None:
+    """`value` as a float, if it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _shown(name: str) -> str:
@@ -255,7 +213,8 @@ def _lambda_and_alpha(values: Mapping[str, float]) -> None:
         raise ValueError(f"lambda = {lam:g}: expected more than 0")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha = {alpha:g}: expected 0 to 1")
-    # 1 - (1 - alpha) lambda^(1/L) must be above 0; for a lambda above 1 it is smallest at L = 1, and below 1 it always is
+    # 1 - (1 - alpha) lambda^(1/L) must be above 0. For a lambda below 1 it always is, and above 1 it is
+    # smallest at L = 1.
     if (1 - alpha) * lam >= 1:
         raise ValueError(
             f"lambda = {lam:g} and alpha = {alpha:g} leave the threshold delta undefined: "

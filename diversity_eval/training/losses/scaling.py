@@ -37,7 +37,7 @@ def pr_weight(
     position: "torch.Tensor",
     length: "torch.Tensor",
 ) -> "torch.Tensor":
-    """The weight of lambda-PR, from log p, the token's place (from 1) and the response's length (paper, eq. 4).
+    """The weight of lambda-PR from log p, the token's place (from 1) and the response's length (paper, eq. 4).
 
     w = lambda^((l-1)/L) [p <= delta] p / (alpha + (1 - alpha) p), delta = alpha t / (1 - (1 - alpha) t) with
     t = lambda^(1/L). At least 0; 0 for every token that is likelier than delta.
@@ -52,8 +52,9 @@ def pr_weight(
     # 1 - (1 - alpha) t without the cancellation: t is near 1 in a long response.
     delta = alpha * t / (alpha * t - torch.expm1(log_t))
     decay = ((position.to(log_p.dtype) - 1) * log_t).exp()
-    # p / (alpha + (1 - alpha) p), which at alpha = 0 is 1 however small p is.
-    ratio = 1 / (alpha * (-log_p).exp() + (1 - alpha)) if alpha > 0 else torch.ones_like(log_p)
+    # p / (alpha + (1 - alpha) p) = 1 / (alpha / p + 1 - alpha), which at alpha = 0 is 1 however small p is.
+    log_alpha = math.log(alpha) if alpha > 0 else -math.inf
+    ratio = 1 / ((log_alpha - log_p).exp() + (1 - alpha))
     return decay * ratio * (log_p <= delta.log())
 
 

@@ -1,0 +1,79 @@
+"""NF4 of bitsandbytes: what it is told, and plain weights from it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["dequantise", "dequantised_weight", "is_transposed", "nf4_config", "nf4_modules"]
+
+
+def nf4_config(compute_dtype: Any) -> Any:
+    """The protocol's quantisation: NF4 in blocks of 64 whose scales are quantised again (QLoRA, arXiv:2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+    )
+
+
+def nf4_modules(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers whose weights are held in four bits, by name."""
+    from bitsandbytes.nn import Linear4bit
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, Linear4bit):
+            yield name, module
+
+
+def is_transposed(module: Any) -> bool:
+    """Whether the checkpoint holds the weights of a quantised layer as (in, out), as GPT-2's do."""
+    from transformers.pytorch_utils import Conv1D
+
+    return getattr(module, "source_cls", None) is Conv1D
+
+
+def dequantised_weight(module: Any) -> Any:
+    """The weights that a layer computes with, (out, in) in float32.
+
+    Right before the layer's first use only: on some CPUs bitsandbytes rearranges the codes then.
+    """
+    import copy
+
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+
+    # In the stored state's own dtype, mostly bfloat16, each weight would be rounded once more.
+    state = copy.copy(module.weight.quant_state)
+    state.dtype = torch.float32
+    return dequantize_4bit(module.weight.data, state)
+
+
+def dequantise(model: Any, dtype: Any) -> Any:
+    """Turn a model in NF4, which has not been used yet, into a plain one of the same function, weights in `dtype`."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    for name, module in nf4_modules(model):
+        weight = dequantised_weight(module).to(dtype)
+        with torch.device("meta"):
+            if transposed := is_transposed(module):
+                plain: Any = Conv1D(module.out_features, module.in_features)
+            else:
+                plain = torch.nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
+        plain.weight = torch.nn.Parameter(weight.T.contiguous() if transposed else weight, requires_grad=False)
+        if module.bias is not None:
+            plain.bias = torch.nn.Parameter(module.bias.data.to(dtype), requires_grad=False)
+        model.set_submodule(name, plain)
+    for holder, mark in (
+        (model.config, "quantization_config"),
+        (model, "hf_quantizer"),
+        (model, "quantization_method"),
+    ):
+        if hasattr(holder, mark):
+            delattr(holder, mark)
+    for mark in ("is_quantized", "is_loaded_in_4bit"):
+        if getattr(model, mark, False):
+            setattr(model, mark, False)
+    return model.to(dtype)

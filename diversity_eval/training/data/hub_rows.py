@@ -1,0 +1,67 @@
+"""Rows of any data set on the Hugging Face Hub."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diversity_eval.data.repository import offline_variable
+from diversity_eval.errors import DiversityEvalError
+
+__all__ = ["FoundRows", "read_hub_rows"]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+# Access tokens, and the user part of a URL.
+_SECRET = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class FoundRows:
+    """Rows with the wanted columns, the names of all columns, and the commit they are of if it is known."""
+
+    rows: list[dict[str, Any]]
+    columns: list[str]
+    location: str
+    revision: str | None
+    license: str | None
+
+
+def read_hub_rows(
+    name: str, config: str | None, split: str, wanted: Collection[str], first_rows: int | None
+) -> FoundRows:
+    """The first rows of a split, with those of the `wanted` columns that it has.
+
+    Code that comes with a data set is never run. Raises DiversityEvalError if the rows cannot be had.
+    """
+    import datasets
+
+    location = ", ".join(part for part in (name, config, f"split {split}") if part)
+    try:
+        dataset = datasets.load_dataset(name, config, split=split)
+        chosen = dataset.select_columns([column for column in dataset.column_names if column in wanted])
+        size = len(dataset) if first_rows is None else min(first_rows, len(dataset))
+        rows: list[dict[str, Any]] = chosen.select(range(size)).to_list()
+    except Exception as error:
+        # The library and those below it raise many kinds; whichever it is, there are no data.
+        lines = str(error).strip().splitlines() or [""]
+        offline = offline_variable()
+        forbidden = f" {offline} forbids downloading it." if offline else ""
+        raise DiversityEvalError(
+            f"{location} can't be loaded from the Hugging Face Hub: {type(error).__name__}: "
+            f"{_SECRET.sub('', lines[0])[:300]}.{forbidden} Check name, dataset_config and dataset_split, or "
+            "train on a .jsonl file"
+        ) from None
+    return FoundRows(rows, list(dataset.column_names), location, _commit(dataset), _license(dataset))
+
+
+def _commit(dataset: Any) -> str | None:
+    # `datasets` keeps what it loads in a folder that is named after the commit.
+    folders = {Path(file["filename"]).parent.name for file in dataset.cache_files}
+    commits = [folder for folder in folders if _COMMIT.fullmatch(folder)]
+    return commits[0] if len(commits) == 1 else None
+
+
+def _license(dataset: Any) -> str | None:
+    found = getattr(dataset.info, "license", None)
+    return found if isinstance(found, str) and found else None
