@@ -17,7 +17,7 @@ __all__ = ["train"]
 _EXAMPLES = """\b
 Examples:
   diversity-eval train --model M --dataset alpaca --loss tofu --gamma 3 --beta 0.8 -o OUT
-  diversity-eval train --config configs/alpaca/tofu.yaml --model M -o OUT
+  diversity-eval train --config alpaca/tofu --model M -o OUT
   accelerate launch --num_processes 2 -m diversity_eval train --config FILE.yaml -o OUT
   diversity-eval train --plot-weights weights.png
 """
@@ -29,8 +29,10 @@ def _setting(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--config", type=click.Path(path_type=Path), help="YAML with settings; options override it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for adapter or model, card and log.")
+@click.option("--config", metavar="FILE|NAME", help="YAML with settings, or a shipped one; options override it.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for adapter or model, card and log."
+)
 @_setting("--model", help="Hub id or folder of a causal language model.")
 @_setting("--revision", help="Branch or commit of a Hub model.")
 @_setting("--loss", help="ce, focal, gem, pr, tofu, or MODULE:FUNCTION.  [default: ce]")
@@ -46,7 +48,9 @@ def _setting(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 @_setting("--max-rows", type=int, help="Train on this many of the usable rows, drawn with the seed.")
 @_setting("--min-score", type=float, help="ultrafeedback: least score of a completion.  [default: 7]")
 @_setting("--reasoning/--no-reasoning", help="numina_math_cot: delimiters around reasoning and answer.")
-@_setting("--special-delimiters/--plain-delimiters", help="Delimiters as tokens of their own.  [default: plain]")
+@_setting(
+    "--special-delimiters/--plain-delimiters", help="Delimiters as tokens of their own.  [default: plain]"
+)
 @_setting("--max-length", type=int, help="Most tokens of a row.  [default: 2048]")
 @_setting("--overlong", help="truncate or drop a response that does not fit.  [default: truncate]")
 @_setting("--packing/--no-packing", help="Several rows in one sequence.  [default: no]")
@@ -67,20 +71,24 @@ def _setting(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 @_setting("--optimizer", help="auto, adamw_torch, adamw_8bit, paged_adamw_8bit.  [default: auto]")
 @_setting("--max-grad-norm", type=float, help="[default: 1]")
 @_setting("--neftune-alpha", type=float, help="NEFTune's noise.  [default: none]")
-@_setting("--gradient-checkpointing/--no-gradient-checkpointing", help="Less memory, more time.  [default: yes]")
+@_setting(
+    "--gradient-checkpointing/--no-gradient-checkpointing", help="Less memory, more time.  [default: yes]"
+)
 @_setting("--seed", type=int, help="[default: 3407]")
 @_setting("--fused/--no-fused", help="Loss and output layer in chunks, or on all logits.  [default: fused]")
 @_setting("--save-steps", type=int, help="Keep a checkpoint to resume from every so many steps.")
 @_setting("--log-steps", type=int, help="[default: 10]")
 @_setting("--report-to", multiple=True, help="wandb, tensorboard, ...; may be repeated.")
-@_setting("--strict/--no-strict", help="Stop at the first unusable row or non-finite loss.  [default: count them]")
+@_setting(
+    "--strict/--no-strict", help="Stop at the first unusable row or non-finite loss.  [default: count them]"
+)
 @_setting("--merge/--no-merge", help="Also write the adapter merged into its base.")
 @click.option("--overwrite", is_flag=True, help="Delete an earlier run in the output folder.")
 @click.option("--plot-weights", type=click.Path(path_type=Path), metavar="FILE",
               help="Only draw how the losses scale gradients, to a .png, .svg or .pdf.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train(
-    config: Path | None,
+    config: str | None,
     output: Path | None,
     overwrite: bool,
     plot_weights: Path | None,
@@ -160,7 +168,11 @@ def _print(result: Any, settings: Any) -> None:
         if count:
             click.echo(f"{count} times the {what} was not finite; these steps changed nothing")
     click.echo(f"{result.output}: {'adapter' if settings.lora else 'model'}, tokenizer, README.md, log.jsonl")
-    peft = f"pretrained={settings.model},peft={result.output}" if settings.lora else f"pretrained={result.output}"
+    peft = (
+        f"pretrained={settings.model},peft={result.output}"
+        if settings.lora
+        else f"pretrained={result.output}"
+    )
     if settings.lora:
         peft += f",tokenizer={result.output}"
     click.echo(f"  lm_eval --tasks creative --model hf --model_args {peft} --batch_size 16")

@@ -1,16 +1,18 @@
 """The output folder of a training run: new, to be resumed, or finished."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from diversity_eval.data.writing import write_text
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.training.callbacks import COMPLETE
+from diversity_eval.training.resuming import last_complete, step_of
 from diversity_eval.training.settings import TrainSettings
 
-__all__ = ["RECORD_FILE", "SETTINGS_FILE", "OutputState", "open_output", "write_settings"]
+__all__ = ["CHECKPOINTS", "RECORD_FILE", "SETTINGS_FILE", "OutputState", "open_output", "write_settings"]
 
 SETTINGS_FILE = "settings.json"
 RECORD_FILE = "diversity_eval.json"
@@ -22,30 +24,32 @@ _DIGEST = "encoded_rows_sha256"
 
 @dataclass(frozen=True)
 class OutputState:
-    """`new`: nothing there; `resume`: a run with these settings was cut off, and goes on from `checkpoint` (None: from
-    its start); `finished`: it is done.
+    """What an output folder holds.
+
+    `new`: nothing, or an earlier run that `write_settings` shall delete (`replaces`); `resume`: a run with these
+    settings was cut off, and goes on from `checkpoint` (None: from its start); `finished`: it is done.
     """
 
     state: Literal["new", "resume", "finished"]
     checkpoint: Path | None = None
     step: int = 0
+    replaces: bool = False
 
 
 def open_output(folder: Path, settings: TrainSettings, *, overwrite: bool = False) -> OutputState:
-    """What the folder holds. Changes nothing but with `overwrite`, which deletes an earlier run.
+    """What the folder holds. Changes nothing.
 
-    Raises DiversityEvalError: it holds something else, or a run with other settings, or can't be read.
+    Raises DiversityEvalError: it holds something else, or (without `overwrite`) a run with other settings, or it can't
+    be read or written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise DiversityEvalError(f"{folder}: is a file; expected a folder, or a new name")
-    if not folder.exists() or not any(folder.iterdir()):
+    there = _entries(folder)
+    if not there:
         return OutputState("new")
     before = _read(folder / SETTINGS_FILE)
-    if before is None:
+    if before is None or _DIGEST not in before:
         raise DiversityEvalError(f"{folder}: is not empty, and holds no training run; choose another folder")
     if overwrite:
-        shutil.rmtree(folder)
-        return OutputState("new")
+        return OutputState("new", replaces=True)
     now = json.loads(json.dumps(settings.as_record()))
     names = sorted((set(before) | set(now)) - {*_FREE, _DIGEST})
     if different := [name for name in names if before.get(name) != now.get(name)]:
@@ -57,43 +61,57 @@ def open_output(folder: Path, settings: TrainSettings, *, overwrite: bool = Fals
         )
     if (folder / RECORD_FILE).is_file():
         return OutputState("finished")
-    checkpoint = _last_checkpoint(folder / CHECKPOINTS)
-    return OutputState("resume", checkpoint, _step(checkpoint) if checkpoint else 0)
+    checkpoint = last_complete(folder / CHECKPOINTS)
+    return OutputState("resume", checkpoint, step_of(checkpoint) if checkpoint else 0)
 
 
-def write_settings(folder: Path, settings: TrainSettings, data_digest: str) -> None:
+def write_settings(folder: Path, settings: TrainSettings, data_digest: str, *, replaces: bool = False) -> None:
     """Make the folder, with the settings in it; a run that goes on must have the same data.
 
-    Raises DiversityEvalError if it can't be written, or the data differ.
+    With `replaces` what was there is deleted before. Raises DiversityEvalError if it can't be written, or the data
+    differ.
     """
-    before = (_read(folder / SETTINGS_FILE) or {}).get(_DIGEST)
+    before = None if replaces else (_read(folder / SETTINGS_FILE) or {}).get(_DIGEST)
     if before not in (None, data_digest):
         raise DiversityEvalError(
-            f"{folder}: holds a run on other data or with another tokenizer than are there now, though under the same "
-            "names; choose another folder, or --overwrite"
+            f"{folder}: holds a run on other data or with another tokenizer than are there now, though under the "
+            "same names; choose another folder, or --overwrite"
         )
     try:
+        if replaces:
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         record = {**settings.as_record(), _DIGEST: data_digest}
-        content = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-        (folder / SETTINGS_FILE).write_text(content, encoding="utf-8")
+        write_text(folder / SETTINGS_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
-        raise DiversityEvalError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(folder, error) from None
+
+
+def _entries(folder: Path) -> list[str]:
+    """The names in a folder, none if it does not exist, but for what was left of a file that was being written."""
+    try:
+        if folder.is_dir():
+            names = [path.name for path in folder.iterdir()]
+            return [name for name in names if not (name.startswith(".") and name.endswith(".part"))]
+        if folder.exists():
+            raise DiversityEvalError(f"{folder}: is a file; expected a folder, or a new name")
+        parent = next(path for path in folder.absolute().parents if path.exists())
+    except OSError as error:
+        raise DiversityEvalError(f"{folder}: cannot be read ({error.strerror or error})") from None
+    if not parent.is_dir():
+        raise _unwritable(folder, NotADirectoryError(20, f"{parent} is a file"))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise _unwritable(folder, PermissionError(13, f"no permission to write in {parent}"))
+    return []
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    complete = [path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file() and _step(path)]
-    return max(complete, key=_step, default=None)
-
-
-def _step(checkpoint: Path) -> int:
-    digits = checkpoint.name.removeprefix("checkpoint-")
-    return int(digits) if digits.isdecimal() else 0
+def _unwritable(folder: Path, error: OSError) -> DiversityEvalError:
+    return DiversityEvalError(f"{folder}: cannot be written ({error.strerror or error})")

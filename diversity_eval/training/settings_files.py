@@ -16,7 +16,15 @@ __all__ = ["LOSS_PARAMETERS", "build_settings", "read_settings"]
 
 # Those of the built-in losses may stand among the settings themselves, as on the command line.
 LOSS_PARAMETERS = ("gamma", "beta", "lambda", "alpha")
-_AT_LEAST_ONE = ("lora_rank", "lora_alpha", "batch_size", "accumulation", "log_steps", "save_steps", "max_steps")
+_AT_LEAST_ONE = (
+    "lora_rank",
+    "lora_alpha",
+    "batch_size",
+    "accumulation",
+    "log_steps",
+    "save_steps",
+    "max_steps",
+)
 _POSITIVE = ("learning_rate", "epochs")
 _NOT_NEGATIVE = ("warmup_steps", "weight_decay", "max_grad_norm", "neftune_alpha", "seed", "lora_dropout")
 _LARGEST = 2**31 - 1  # what every library takes as a count or a seed
@@ -151,7 +159,9 @@ def _check_together(settings: TrainSettings, where: str) -> None:
 
     for name in ("model", "dataset"):
         if not getattr(settings, name):
-            raise DiversityEvalError(f"{where}: says no {name}; add --{name}, or `{name}:` in the configuration")
+            raise DiversityEvalError(
+                f"{where}: says no {name}; add --{name}, or `{name}:` in the configuration"
+            )
     _import_loss(settings.loss)
     check_loss(settings.loss, settings.loss_parameters)
     if settings.quantization != "none" and not settings.lora:
@@ -164,9 +174,13 @@ def _check_together(settings: TrainSettings, where: str) -> None:
             "it; train all weights (--no-lora --quantization none), or keep the delimiters plain text"
         )
     if settings.merge and not settings.lora:
-        raise DiversityEvalError(f"{where}: there is no adapter to merge when all weights are trained; drop merge")
+        raise DiversityEvalError(
+            f"{where}: there is no adapter to merge when all weights are trained; drop merge"
+        )
     if settings.reasoning and settings.dataset != "numina_math_cot":
-        raise DiversityEvalError(f"{where}: reasoning is for the data set numina_math_cot, not {settings.dataset}")
+        raise DiversityEvalError(
+            f"{where}: reasoning is for the data set numina_math_cot, not {settings.dataset}"
+        )
 
 
 def _import_loss(name: str) -> None:

@@ -15,6 +15,7 @@ __all__ = ["AdapterFiles", "TrainedOn", "read_adapter", "vllm_max_rank", "vllm_r
 
 TrainedOn = Literal["nf4", "full", "unknown"]
 
+_HELD: dict[str, TrainedOn] = {"nf4": "nf4", "none": "full"}
 _WEIGHTS = "adapter_model.safetensors"
 _SETTINGS = "settings.json"  # of a training run that has not written its record yet
 # `--max_lora_rank` of vLLM 0.11 to 0.32.
@@ -25,8 +26,9 @@ _VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 class AdapterFiles:
     """A LoRA adapter: its configuration, its tensors, and what is known of the training.
 
-    `trained_on` says how the base was held in training: `nf4`, `full` precision, or `unknown`; `compute_dtype` what it
-    was held and computed in. `training` is the record of the run, empty if there is none.
+    `trained_on` says how the base was held in training: `nf4`, `full` precision, or `unknown`;
+    `compute_dtype` what it was held and computed in. `training` is the record of the run, empty if there is
+    none.
     """
 
     folder: Path
@@ -65,33 +67,41 @@ class AdapterFiles:
         return sha256_of(self.folder / _WEIGHTS)
 
 
-def read_adapter(folder: Path) -> AdapterFiles:
-    """Look at an adapter's folder. Raises DiversityEvalError if it holds none, or one that is no LoRA adapter."""
+def read_adapter(folder: Path, training: Mapping[str, Any] | None = None) -> AdapterFiles:
+    """Look at an adapter's folder. `training` is the record of its run where the folder has none yet.
+
+    Raises DiversityEvalError if it holds none, or one that is no LoRA adapter.
+    """
     if not folder.is_dir():
-        raise DiversityEvalError(f"adapter {folder}: there is no such folder; expected one with adapter_config.json")
+        raise DiversityEvalError(
+            f"adapter {folder}: there is no such folder; expected one with adapter_config.json"
+        )
     config = _json(folder / "adapter_config.json", f"adapter {folder}")
     if str(config.get("peft_type", "")).upper() != "LORA":
         raise DiversityEvalError(
             f"adapter {folder}: is of the kind {config.get('peft_type')!r}; only LoRA can be merged"
         )
     if config.get("layer_replication"):
-        raise DiversityEvalError(f"adapter {folder}: replicates layers (layer_replication), which cannot be merged")
+        raise DiversityEvalError(
+            f"adapter {folder}: replicates layers (layer_replication), which cannot be merged"
+        )
     if not (folder / _WEIGHTS).is_file():
         raise DiversityEvalError(f"adapter {folder}: has no {_WEIGHTS}; other formats are not read")
     tensors = stored_tensors([folder / _WEIGHTS], f"adapter {folder}")
-    record = read_record(folder) or {}
-    training = record.get("training") if isinstance(record.get("training"), dict) else {}
-    settings = dict((training or {}).get("settings") or {})
-    if not settings and (folder / _SETTINGS).is_file():
-        settings = _json(folder / _SETTINGS, f"adapter {folder}")
-    held = {"nf4": "nf4", "none": "full"}.get(str(settings.get("quantization")), "unknown")
+    if training is None:
+        found = (read_record(folder) or {}).get("training")
+        training = found if isinstance(found, dict) else {}
+    settings = training.get("settings")
+    if not isinstance(settings, Mapping):
+        path = folder / _SETTINGS
+        settings = _json(path, f"adapter {folder}") if path.is_file() else {}
     return AdapterFiles(
         folder=folder,
         config=config,
         tensors=tensors,
-        trained_on="nf4" if held == "nf4" else "full" if held == "full" else "unknown",
-        compute_dtype=_compute_dtype(settings, (training or {}).get("results")),
-        training=training or {},
+        trained_on=_HELD.get(str(settings.get("quantization")), "unknown"),
+        compute_dtype=_compute_dtype(settings, training.get("results")),
+        training=training,
     )
 
 
@@ -119,7 +129,7 @@ def vllm_refuses(config: Mapping[str, Any], tensors: Mapping[str, StoredTensor])
 
 
 def _compute_dtype(settings: Mapping[str, Any], results: Any) -> str | None:
-    known = results.get("compute_dtype") if isinstance(results, dict) else None
+    known = results.get("compute_dtype") if isinstance(results, Mapping) else None
     if isinstance(known, str):
         return known
     chosen = settings.get("dtype")
@@ -130,7 +140,9 @@ def _json(path: Path, what: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DiversityEvalError(f"{what}: has no {path.name}; expected the folder of a peft adapter") from None
+        raise DiversityEvalError(
+            f"{what}: has no {path.name}; expected the folder of a peft adapter"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise DiversityEvalError(f"{what}: {path.name} cannot be read ({error})") from None
     if not isinstance(content, dict):

@@ -12,21 +12,24 @@ from diversity_eval.errors import DiversityEvalError
 __all__ = ["LICENSE_FILES", "TOKENIZER_FILES", "check_space", "copy_files", "has_tokenizer", "new_folder"]
 
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-    "spiece.model", "vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja", "chat_template.json", "*.tiktoken",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt", "*.tiktoken",
+    "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 """What makes a tokenizer, its chat template included: copied, since saving one anew may change it."""
 
 LICENSE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
-_CHECKPOINT = ("*.safetensors", "*.json", "README.md", ".gitattributes", *TOKENIZER_FILES, *LICENSE_FILES)
+_CHECKPOINT = (
+    "*.safetensors", "*.json", "README.md", ".gitattributes", *TOKENIZER_FILES, *LICENSE_FILES
+)  # fmt: skip
 
 
 @contextmanager
 def new_folder(output: Path, *, overwrite: bool, inputs: Iterable[Path]) -> Iterator[Path]:
     """A new folder that takes the place of `output` when the block ends well, and vanishes otherwise.
 
-    Raises DiversityEvalError, before anything is written: `output` is a file, is not empty (unless `overwrite` and
-    it holds a checkpoint's files only), holds one of `inputs`, or can't be written.
+    Raises DiversityEvalError, before anything is written: `output` is a file, is not empty (unless
+    `overwrite` and it holds a checkpoint's files only), holds one of `inputs`, or can't be written.
     """
     output = output.expanduser()
     _check(output, overwrite, [path.resolve() for path in inputs])
@@ -52,7 +55,8 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DiversityEvalError(
-            f"{what} needs about {needed / 2**30:.2f} GiB, and {free / 2**30:.2f} GiB are free on the disk of "
+            f"{what} needs about {needed / 2**30:.2f} GiB, and {free / 2**30:.2f} GiB are free on the "
+            "disk of "
             f"{folder.parent}; free some, or choose another disk"
         )
 
@@ -72,7 +76,9 @@ def copy_files(source: Path, patterns: Iterable[str], target: Path) -> list[str]
 
 def has_tokenizer(folder: Path) -> bool:
     """Whether a tokenizer can be loaded from the folder."""
-    return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"))
+    return any(
+        (folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+    )
 
 
 def _check(output: Path, overwrite: bool, inputs: list[Path]) -> None:
@@ -85,9 +91,12 @@ def _check(output: Path, overwrite: bool, inputs: list[Path]) -> None:
         raise DiversityEvalError(f"{output}: is a file; expected a folder, or a new name")
     there = sorted(output.iterdir())
     if there and not overwrite:
-        raise DiversityEvalError(f"{output}: is not empty; choose another folder, or overwrite it (--overwrite)")
+        raise DiversityEvalError(
+            f"{output}: is not empty; choose another folder, or overwrite it (--overwrite)"
+        )
     foreign = [p.name for p in there if p.is_dir() or not any(fnmatch(p.name, each) for each in _CHECKPOINT)]
     if foreign:
         raise DiversityEvalError(
-            f"{output}: holds {foreign[0]}, which is no part of a checkpoint and would be deleted; choose another folder"
+            f"{output}: holds {foreign[0]}, which is no part of a checkpoint and would be deleted; "
+            "choose another folder"
         )

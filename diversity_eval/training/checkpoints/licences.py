@@ -12,7 +12,9 @@ _FIELDS = ("license", "license_name", "license_link")
 
 
 def license_fields(folder: Path | None) -> dict[str, str]:
-    """`license`, `license_name` and `license_link` of the card in a folder; empty if it says nothing usable."""
+    """`license`, `license_name` and `license_link` of the card in a folder; empty if it says nothing
+    usable.
+    """
     import yaml
 
     if folder is None or not (card := folder / "README.md").is_file() or card.stat().st_size > _MOST_BYTES:
@@ -24,7 +26,9 @@ def license_fields(folder: Path | None) -> dict[str, str]:
         return {}
     if not isinstance(fields, dict):
         return {}
-    return {name: fields[name] for name in _FIELDS if isinstance(fields.get(name), str) and fields[name].strip()}
+    return {
+        name: fields[name] for name in _FIELDS if isinstance(fields.get(name), str) and fields[name].strip()
+    }
 
 
 def card_folder(name: str, revision: str | None) -> Path | None:

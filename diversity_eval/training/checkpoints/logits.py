@@ -1,13 +1,11 @@
 """What two forms of one model say to the same tokens."""
 
-import os
+from pathlib import Path
 from typing import Any
 
 __all__ = ["CHECK_TEXT", "check_tokens", "largest_difference", "logits_of", "room_for_float32"]
 
-CHECK_TEXT = (
-    "The ferry left at noon with nine people, two dogs and a crate of lemons; nobody asked where it was going."
-)
+CHECK_TEXT = "The ferry left at noon with nine people, two dogs and a crate of lemons; nobody asked where it was going."
 """The text whose logits are compared."""
 
 
@@ -31,9 +29,10 @@ def largest_difference(first: Any, second: Any) -> float:
 
 
 def room_for_float32(parameters: int) -> bool:
-    """Whether a model of that size fits into free memory twice over in float32; true if that is not known."""
+    """Whether a model of that size fits into free memory in float32; true if that is not known."""
     try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, IndexError, StopIteration):  # not Linux
         return True
     return 5 * parameters <= free  # four bytes each, and work

@@ -1,4 +1,6 @@
-"""A causal language model's files on this machine: found, fetched, and looked at before anything is loaded."""
+"""A causal language model's files on this machine: found, fetched, and looked at before anything is
+loaded.
+"""
 
 import json
 from collections import Counter
@@ -17,7 +19,17 @@ DTYPES = {"bfloat16": 2, "float16": 2, "float32": 4}
 """The dtypes that a checkpoint may be written in, with the bytes of one number."""
 
 _STORED = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
-_WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.md", "LICENSE*", "NOTICE*")
+_WANTED = (
+    "*.json",
+    "*.safetensors",
+    "*.jinja",
+    "*.model",
+    "*.txt",
+    "*.tiktoken",
+    "*.md",
+    "LICENSE*",
+    "NOTICE*",
+)
 # Subfolders, and what some authors add in a layout of their own.
 _UNWANTED = ("*/*", "consolidated*")
 _EXTRA = "pip install 'diversity-eval[train]'"
@@ -40,7 +52,8 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A checkpoint: `name` and `revision` as they were given, `commit` of a Hub model, and what its files say.
+    """A checkpoint: `name` and `revision` as they were given, `commit` of a Hub model, and what its files
+    say.
 
     `quantization` is the checkpoint's own quantization_config, empty if its weights are plain.
     """
@@ -101,12 +114,15 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     commit = None
     if not folder.is_dir():
         if not name or name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or folder.exists():
-            raise DiversityEvalError(f"model {name!r}: there is no such folder; expected a checkpoint, or a Hub id")
+            raise DiversityEvalError(
+                f"model {name!r}: there is no such folder; expected a checkpoint, or a Hub id"
+            )
         folder = _fetch(name, revision)
         commit = folder.name
     if (folder / "adapter_config.json").is_file():
         raise DiversityEvalError(
-            f"model {name}: is an adapter, not a model; name its base, or its merged checkpoint (`train --merge`)"
+            f"model {name}: is an adapter, not a model; name its base, or its merged checkpoint (`train "
+            "--merge`)"
         )
     if not (folder / "config.json").is_file():
         raise DiversityEvalError(f"model {name}: has no config.json; expected the folder of a checkpoint")
@@ -118,7 +134,9 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
 
 
 def stored_tensors(files: Iterable[Path], what: str) -> dict[str, StoredTensor]:
-    """The tensors of safetensors files by name, from their headers. Raises DiversityEvalError if one is damaged."""
+    """The tensors of safetensors files by name, from their headers. Raises DiversityEvalError if one is
+    damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     found: dict[str, StoredTensor] = {}
@@ -130,7 +148,9 @@ def stored_tensors(files: Iterable[Path], what: str) -> dict[str, StoredTensor]:
                     dtype = str(part.get_dtype())
                     found[name] = StoredTensor(name, path, tuple(part.get_shape()), _STORED.get(dtype, dtype))
         except (SafetensorError, OSError) as error:
-            raise DiversityEvalError(f"{what}: {path.name} cannot be read ({said(error)}); fetch it again") from None
+            raise DiversityEvalError(
+                f"{what}: {path.name} cannot be read ({said(error)}); fetch it again"
+            ) from None
     return found
 
 
@@ -170,7 +190,8 @@ def _config(name: str, folder: Path) -> tuple[Any, dict[str, Any]]:
         raise DiversityEvalError(f"model {name}: {config.model_type} is not a causal language model")
     if architectures and not known.intersection(architectures):
         raise DiversityEvalError(
-            f"model {name}: is a {architectures[0]}, not a causal language model (…ForCausalLM); name another one"
+            f"model {name}: is a {architectures[0]}, not a causal language model (…ForCausalLM); name "
+            "another one"
         )
     stored = getattr(config, "quantization_config", None)
     if stored is not None and not isinstance(stored, dict):
@@ -194,6 +215,7 @@ def _weight_files(name: str, folder: Path) -> tuple[Path, ...]:
     if (folder / "model.safetensors").is_file():
         return (folder / "model.safetensors",)
     raise DiversityEvalError(
-        f"model {name}: has no model.safetensors; other formats are not read, since they can run code. Convert it "
+        f"model {name}: has no model.safetensors; other formats are not read, since they can run code. "
+        "Convert it "
         "with transformers' save_pretrained"
     )

@@ -12,7 +12,8 @@ __all__ = ["load_model", "load_tokenizer", "save_model"]
 
 
 def load_model(files: ModelFiles, dtype: Any, *, quantization: Any = None) -> Any:
-    """The model on the CPU, ready for inference. Raises DiversityEvalError if it fails or weights are missing.
+    """The model on the CPU, ready for inference. Raises DiversityEvalError if it fails or weights are
+    missing.
 
     On the CPU, so that the same files give the same result on every machine.
     """
@@ -36,7 +37,8 @@ def load_model(files: ModelFiles, dtype: Any, *, quantization: Any = None) -> An
     # transformers fills what a checkpoint lacks with random numbers, and only warns.
     if missing := sorted(loading.get("missing_keys") or ()):
         raise DiversityEvalError(
-            f"model {files.name}: has no weights for {', '.join(missing[:3])}; expected a causal language model with "
+            f"model {files.name}: has no weights for {', '.join(missing[:3])}; expected a causal "
+            "language model with "
             "all its weights"
         )
     return model.eval()
@@ -53,8 +55,8 @@ def load_tokenizer(folder: Path, name: str) -> Any:
 
 
 def save_model(model: Any, folder: Path, *, tokenizer: Path, generation: Sequence[Path]) -> None:
-    """Write weights (safetensors), configuration, the tokenizer of one folder and the generation settings of the
-    first folder that has some.
+    """Write weights (safetensors), configuration, the tokenizer of one folder and the generation settings of
+    the first folder that has some.
 
     Raises DiversityEvalError if it can't be written.
     """

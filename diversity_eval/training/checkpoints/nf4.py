@@ -7,7 +7,9 @@ __all__ = ["dequantise", "dequantised_weight", "is_transposed", "nf4_config", "n
 
 
 def nf4_config(compute_dtype: Any) -> Any:
-    """The protocol's quantisation: NF4 in blocks of 64 whose scales are quantised again (QLoRA, arXiv:2305.14314)."""
+    """The protocol's quantisation: NF4 in blocks of 64 whose scales are quantised again (QLoRA,
+    arXiv:2305.14314).
+    """
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -51,7 +53,9 @@ def dequantised_weight(module: Any) -> Any:
 
 
 def dequantise(model: Any, dtype: Any) -> Any:
-    """Turn a model in NF4, which has not been used yet, into a plain one of the same function, weights in `dtype`."""
+    """Turn a model in NF4, which has not been used yet, into a plain one of the same function, weights in
+    `dtype`.
+    """
     import torch
     from transformers.pytorch_utils import Conv1D
 
@@ -62,7 +66,9 @@ def dequantise(model: Any, dtype: Any) -> Any:
                 plain: Any = Conv1D(module.out_features, module.in_features)
             else:
                 plain = torch.nn.Linear(module.in_features, module.out_features, bias=module.bias is not None)
-        plain.weight = torch.nn.Parameter(weight.T.contiguous() if transposed else weight, requires_grad=False)
+        plain.weight = torch.nn.Parameter(
+            weight.T.contiguous() if transposed else weight, requires_grad=False
+        )
         if module.bias is not None:
             plain.bias = torch.nn.Parameter(module.bias.data.to(dtype), requires_grad=False)
         model.set_submodule(name, plain)

@@ -38,8 +38,8 @@ _NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
 class QuantizationError:
     """How far the quantised weights are from the source's, over all matrices that could be compared.
 
-    `relative` is the Frobenius norm of the difference over that of the weights (about 0.09 for weights that are
-    normally distributed in each block of 64), `mean_absolute` and `largest` are of single weights, in
+    `relative` is the Frobenius norm of the difference over that of the weights (about 0.09 for weights that
+    are normally distributed in each block of 64), `mean_absolute` and `largest` are of single weights, in
     their unit; `worst` names the matrix with the largest relative error, `worst_relative`.
     """
 
@@ -55,7 +55,8 @@ class QuantizationError:
 class QuantizeReport:
     """What was quantised, into what, and how well. Sizes are bytes of weights on disk.
 
-    `parameters` and `quantised_parameters` count weights; the others keep `dtype`. `commit` is that of a Hub model.
+    `parameters` and `quantised_parameters` count weights; the others keep `dtype`. `commit` is that of a Hub
+    model.
     """
 
     model: str
@@ -89,13 +90,15 @@ def quantize(
 ) -> QuantizeReport:
     """Write `model`, a folder or a Hub id, to `output` in NF4 with double quantisation.
 
-    Every linear layer but the output layer is quantised; `dtype` is what the rest is held in, and what the layers
-    compute in. The folder has weights (safetensors), a configuration with its quantization_config, the tokenizer
-    with its chat template, generation settings, a card and `diversity_eval.json`, and loads in transformers, peft and
-    `lm_eval --model hf` by its name alone. Runs on a CPU; memory: the quantised model and one matrix.
+    Every linear layer but the output layer is quantised; `dtype` is what the rest is held in, and what the
+    layers compute in. The folder has weights (safetensors), a configuration with its quantization_config, the
+    tokenizer with its chat template, generation settings, a card and `diversity_eval.json`, and loads in
+    transformers, peft and `lm_eval --model hf` by its name alone. Runs on a CPU; memory: the quantised model
+    and one matrix.
 
-    Raises DiversityEvalError: a library is missing; `model` can't be had, is no causal language model, is quantised
-    already, lacks weights or a tokenizer; `output` is not empty (unless `overwrite`) or there is no room for it.
+    Raises DiversityEvalError: a library is missing; `model` can't be had, is no causal language model, is
+    quantised already, lacks weights or a tokenizer; `output` is not empty (unless `overwrite`) or there is no
+    room for it.
     """
     from diversity_eval.training.checkpoints.checkpoint_cards import write_quantised_card
 
@@ -109,7 +112,8 @@ def quantize(
     if source.quantization:
         method = source.quantization.get("quant_method")
         raise DiversityEvalError(
-            f"model {model}: is quantised already ({getattr(method, 'value', method)}); name the original weights"
+            f"model {model}: is quantised already ({getattr(method, 'value', method)}); name the "
+            "original weights"
         )
     if not has_tokenizer(source.folder):
         raise DiversityEvalError(f"model {model}: has no tokenizer; put its files into {source.folder}")
@@ -134,7 +138,9 @@ def quantize(
             source_dtype=source.dtype,
             source_sha256=source.sha256(),
             parameters=sum(
-                _size_of(matrices[name.removesuffix(".weight")]) if _is_matrix(name, matrices) else each.numel()
+                _size_of(matrices[name.removesuffix(".weight")])
+                if _is_matrix(name, matrices)
+                else each.numel()
                 for name, each in quantised.named_parameters()
             ),
             quantised_parameters=sum(map(_size_of, matrices.values())),
@@ -162,7 +168,9 @@ def _size(source: ModelFiles, dtype: str) -> int:
     """Bytes that the quantised weights need at most, from the shapes alone."""
     total = 0.0
     for tensor in source.tensors.values():
-        inner = len(tensor.shape) == 2 and not any(part in tensor.name for part in ("embed", "wte", "lm_head"))
+        inner = len(tensor.shape) == 2 and not any(
+            part in tensor.name for part in ("embed", "wte", "lm_head")
+        )
         total += tensor.elements * (_NF4_BITS / 8 if inner else DTYPES[dtype])
     return int(total * 1.02) + (1 << 20)
 
@@ -189,7 +197,8 @@ def _measure(source: ModelFiles, matrices: dict[str, Any]) -> QuantizationError:
         largest, count, compared = max(largest, float(difference.max())), count + weight.numel(), compared + 1
     if not compared:
         raise DiversityEvalError(
-            f"model {source.name}: none of its weights has the name of a layer, so the quantisation cannot be checked; "
+            f"model {source.name}: none of its weights has the name of a layer, so the quantisation "
+            "cannot be checked; "
             "save it anew with transformers' save_pretrained"
         )
     return QuantizationError(
@@ -203,7 +212,9 @@ def _measure(source: ModelFiles, matrices: dict[str, Any]) -> QuantizationError:
 
 
 def _source_weights(source: ModelFiles, matrices: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The source's matrices in float32, by the names of the layers. One that a checkpoint holds in parts is left out."""
+    """The source's matrices in float32, by the names of the layers. One that a checkpoint holds in parts is
+    left out.
+    """
     import torch
     from safetensors import safe_open
 

@@ -24,8 +24,8 @@ Kind = Literal["adapter", "model", "quantised", "merged"]
 class TrainingRecord:
     """What is known of a training run when it is over, in plain values.
 
-    `settings` are those of `TrainSettings.as_record()`, `data_report` those of a `DataReport`, `provenance` says
-    where the rows came from (with `license` if it is known), `results` what came out. Of the results
+    `settings` are those of `TrainSettings.as_record()`, `data_report` those of a `DataReport`, `provenance`
+    says where the rows came from (with `license` if it is known), `results` what came out. Of the results
     `compute_dtype` says what the base was held and computed in. `merged` is a `MergeReport` as a record.
     """
 
@@ -44,7 +44,9 @@ class TrainingRecord:
 
 
 def write_record(folder: Path, kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Write `diversity_eval.json`, without secrets; returns what it says. Numbers that JSON lacks become text."""
+    """Write `diversity_eval.json`, without secrets; returns what it says. Numbers that JSON lacks become
+    text.
+    """
     record = {"format": _FORMAT, "kind": kind, **without_secrets(fields)}
     content = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / RECORD_FILE, content.encode("utf-8", "replace").decode("utf-8") + "\n")
@@ -67,7 +69,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         raise DiversityEvalError(f"{path}: cannot be read ({error}); delete it, or fetch it again") from None
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise DiversityEvalError(
-            f"{path}: is not a record of this version of diversity-eval (format {_FORMAT}); delete it to go on without"
+            f"{path}: is not a record of this version of diversity-eval (format {_FORMAT}); delete it "
+            "to go on without"
         )
     return record
 
@@ -76,7 +79,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(each) for each in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
+        return [
+            _plain(each) for each in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)
+        ]
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, float):

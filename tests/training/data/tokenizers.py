@@ -42,9 +42,10 @@ def metaspace(*, adds_begin: bool, prepend: str = "first") -> Any:
     bpe = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
     # Not split, so that merges may reach over line ends, as they may in SentencePiece's models.
     bpe.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=prepend, split=False)
-    bpe.decoder = decoders.Sequence(
-        [decoders.Metaspace(prepend_scheme=prepend), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    if prepend != "never":
+        steps.append(decoders.Strip(" ", 1, 0))
+    bpe.decoder = decoders.Sequence(steps)
     trainer = trainers.BpeTrainer(
         vocab_size=700,
         special_tokens=[*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))],
