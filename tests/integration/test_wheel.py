@@ -61,6 +61,8 @@ def test_the_wheel_holds_tasks_judges_and_configs(wheel: Path) -> None:
         "diversity_eval/judges/rewards/skywork-27b-nf4.yaml",
         "lm_eval/tasks/diversity_eval/novelty_bench/novelty_bench.yaml",
         "diversity_eval/configs/README.md",
+        "diversity_eval/configs/alpaca/tofu.yaml",
+        "diversity_eval/configs/ablation/focal_gamma5.yaml",
         "diversity_eval/data/sources.yaml",
         "diversity_eval/prompting/chat_template.jinja",
         "diversity_eval/demo/tasks/demo_stories.yaml",
@@ -115,6 +117,28 @@ def test_judges_and_rubrics_are_found_in_the_wheel_and_score_uses_them(
     without = run([environment / "diversity-eval", *command, "--judge-set", "quantization=nf4"], tmp_path)
     assert without.returncode == 1
     assert "diversity-eval[judge]" in without.stderr.splitlines()[-1]
+
+
+def test_configurations_are_found_in_the_wheel_and_a_missing_extra_is_named(
+    environment: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import diversity_eval.training.configurations as c\n"
+        "values, path = c.read_configuration('ablation/tofu_gamma5_beta0.6')\n"
+        "assert 'site-packages' in str(path), path\n"
+        "print(values)"
+    )
+    listed = run([environment / "python", "-c", code], tmp_path)
+    assert listed.returncode == 0, listed.stderr[-3000:]
+    assert "'gamma': 5" in listed.stdout
+    assert "'learning_rate': 0.0002" in listed.stdout
+    command = ["train", "--config", "alpaca/tofu", "--model", "somewhere/model", "-o", "out"]
+    refused = run([environment / "diversity-eval", *command], tmp_path)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "diversity-eval[train]" in line
+    assert "trl" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_classifiers_and_rewards_are_found_in_the_wheel_and_score_uses_them(
