@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": ("diversity_eval.cli.demo", "Evaluate a tiny built-in model on built-in prompts."),
     "doctor": ("diversity_eval.cli.doctor", "Check versions, tasks, data and extras."),
     "judge-check": ("diversity_eval.cli.judge_check", "Check whether a judge is any good."),
+    "quantize": ("diversity_eval.cli.quantize", "Write a checkpoint in 4 bits (NF4) that others can load."),
     "score": ("diversity_eval.cli.score", "Score finished responses again, with or without a judge."),
     "train": ("diversity_eval.cli.train", "Fine-tune a checkpoint with one of the losses under comparison."),
 }

@@ -29,7 +29,9 @@ def _setting(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--config", metavar="FILE|NAME", help="YAML with settings, or a shipped one; options override it.")
+@click.option(
+    "--config", metavar="FILE|NAME", help="YAML with settings, or a shipped one; options override it."
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder for adapter or model, card and log."
 )
@@ -99,8 +101,8 @@ def train(
     """Fine-tune MODEL on a data set with a loss, and write a checkpoint that lm_eval can load.
 
     The defaults are the paper's protocol: QLoRA (NF4, rank 16), one epoch, 8 rows a step, learning rate 2e-4,
-    loss on the response only. A run that was cut off goes on where its last checkpoint was when the same command is
-    given again.
+    loss on the response only. A run that was cut off goes on where its last checkpoint was when the same
+    command is given again.
     """
     if plot_weights is not None:
         from diversity_eval.training.figure import draw_weights
@@ -108,13 +110,7 @@ def train(
         draw_weights(plot_weights)
         click.echo(json.dumps({"figure": str(plot_weights)}) if as_json else f"Wrote {plot_weights}")
         return
-    from diversity_eval.training.settings_files import build_settings, read_settings
-
-    values, given = read_settings(config) if config is not None else {}, _given(options, loss_parameter)
-    sources = [str(config)] if config is not None else []
-    if given or not sources:
-        sources.append("the command line")
-    settings = build_settings(_over(values, given), " and ".join(sources))
+    settings = _settings(config, _given(options, loss_parameter))
     if output is None:
         raise DiversityEvalError("no output folder: add -o FOLDER")
     _quiet()
@@ -143,16 +139,15 @@ def _given(options: dict[str, Any], loss_parameter: tuple[str, ...]) -> dict[str
     return values
 
 
-def _over(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The configuration's values with those of the command line over them; a loss's parameters one by one."""
-    from diversity_eval.training.settings_files import LOSS_PARAMETERS
+def _settings(config: str | None, given: dict[str, Any]) -> Any:
+    from diversity_eval.training.configurations import read_configuration
+    from diversity_eval.training.settings_files import build_settings, overridden
 
-    merged = {**values, **given}
-    named = given.get("loss_parameters", {})
-    if isinstance(values.get("loss_parameters"), dict):
-        merged["loss_parameters"] = {**values["loss_parameters"], **named}
-    # beside the settings or under `loss_parameters`: the same parameter, for which the command line counts
-    return {key: value for key, value in merged.items() if not (key in LOSS_PARAMETERS and key in named)}
+    if config is None:
+        return build_settings(given)
+    values, path = read_configuration(config)
+    where = f"{path} and the command line" if given else str(path)
+    return build_settings(overridden(values, given), where)
 
 
 def _print(result: Any, settings: Any) -> None:
@@ -164,9 +159,10 @@ def _print(result: Any, settings: Any) -> None:
             nl=False,
         )
     click.echo()
-    for what, count in result.not_finite.items():
-        if count:
-            click.echo(f"{count} times the {what} was not finite; these steps changed nothing")
+    if count := result.not_finite.get("losses"):
+        click.echo(f"{count} forward passes had a loss that is not finite, and did not count")
+    if count := result.not_finite.get("steps"):
+        click.echo(f"{count} steps had no finite loss or gradient, and changed nothing")
     click.echo(f"{result.output}: {'adapter' if settings.lora else 'model'}, tokenizer, README.md, log.jsonl")
     peft = (
         f"pretrained={settings.model},peft={result.output}"

@@ -87,8 +87,11 @@ def demo_prompts() -> list[dict[str, str]]:
     return [json.loads(line) for line in read_demo_file(PROMPTS_FILE).splitlines()]
 
 
-def sample_story(rng: random.Random) -> Story:
-    """A story about one person, whose opening is none of the held-out ones."""
+def sample_story(rng: random.Random, *, ending_lines: int | None = None) -> Story:
+    """A story about one person, whose opening is none of the held-out ones.
+
+    With `ending_lines` its ending is one of the first so many that its theme has.
+    """
     grammar, held_out = _grammar(), _held_out_openings()
     while True:
         fill = _Fill(rng, grammar.words)
@@ -97,19 +100,24 @@ def sample_story(rng: random.Random) -> Story:
         if lines[0].startswith(_PERSON_FIRST) and rng.random() < _LEAD_SHARE:
             lines[0] = f"{{lead}} {lines[0]}"
         opening = " ".join(fill(line) for line in lines)
-        endings = grammar.closings if rng.random() < _CLOSING_SHARE else steps[-1]
+        endings = steps[-1][:ending_lines]
+        if ending_lines is None and rng.random() < _CLOSING_SHARE:
+            endings = grammar.closings
         ending = fill(rng.choice(endings))
         if opening not in held_out:
             return Story(opening, ending)
 
 
-def sample_answer(rng: random.Random) -> tuple[str, str]:
-    """An instruction, none of the held-out ones, and one of its many answers."""
+def sample_answer(rng: random.Random, *, answer_lines: int | None = None) -> tuple[str, str]:
+    """An instruction, none of the held-out ones, and one of its many answers.
+
+    With `answer_lines` the answer is one of the first so many kinds that there are to its theme.
+    """
     grammar, held_out = _grammar(), _held_out_instructions()
     while True:
         fill = _Fill(rng, grammar.words)
         asks, answers = rng.choice(grammar.answers)
-        instruction, answer = fill(rng.choice(asks)), fill(rng.choice(answers))
+        instruction, answer = fill(rng.choice(asks)), fill(rng.choice(answers[:answer_lines]))
         if instruction not in held_out:
             return instruction, answer
 

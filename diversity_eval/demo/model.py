@@ -10,7 +10,10 @@ from diversity_eval.demo.pretraining import DemoRecipe, pretrain
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.prompting.delimiters import chat_template
 
-__all__ = ["build_demo_model", "demo_model"]
+__all__ = ["MODEL_PREFIX", "build_demo_model", "demo_model"]
+
+MODEL_PREFIX = "demo-model-"
+"""What the name of a demo model's folder in the cache begins with."""
 
 # Written last, so that a checkpoint without it is one that was interrupted.
 _COMPLETE = "diversity_eval_demo.txt"
@@ -36,7 +39,7 @@ def demo_model(cache_folder: Path | None = None) -> Path:
     if cache_folder is None:
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         cache_folder = Path(cache) / "diversity-eval"
-    return build_demo_model(cache_folder / f"demo-model-{DemoRecipe().digest()}")
+    return build_demo_model(cache_folder / f"{MODEL_PREFIX}{DemoRecipe().digest()}")
 
 
 def build_demo_model(folder: Path, *, seed: int = 0, progress: bool = True) -> Path:

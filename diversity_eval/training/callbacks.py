@@ -1,16 +1,19 @@
 """What goes on beside the training steps: the bar, the log file, the mark of a complete checkpoint."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMPLETE", "LOG_FILE", "callbacks", "cut_log"]
+from diversity_eval.training.resuming import LOG_FILE, mark_complete
 
-COMPLETE = "complete.json"
-"""Written into a checkpoint last: one without it was cut off while it was saved."""
-LOG_FILE = "log.jsonl"
-_LOGGED = ("loss", "p_label", "entropy", "grad_norm", "learning_rate", "tokens", "tokens_per_second", "not_finite")
+__all__ = ["callbacks"]
+
+_LOGGED = (
+    "loss", "p_label", "entropy", "grad_norm", "learning_rate", "tokens", "tokens_per_second",
+    "not_finite_losses", "not_finite_steps",
+)  # fmt: skip
 
 
 def callbacks(folder: Path) -> list[Any]:
@@ -26,9 +29,8 @@ def callbacks(folder: Path) -> list[Any]:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if state.is_world_process_zero:
-                self._bar = tqdm(
-                    total=state.max_steps, initial=state.global_step, desc="training", unit="step", file=sys.stderr
-                )
+                done = {"total": state.max_steps, "initial": state.global_step}
+                self._bar = tqdm(desc="training", unit="step", file=sys.stderr, **done)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if self._bar is not None:
@@ -52,32 +54,29 @@ def callbacks(folder: Path) -> list[Any]:
             if not state.is_world_process_zero or not logs or "loss" not in logs:
                 return
             row = {"step": state.global_step, "epoch": round(float(state.epoch or 0), 6)}
-            row |= {key: logs[key] for key in _LOGGED if key in logs}
+            row |= {key: _json_number(logs[key]) for key in _LOGGED if key in logs}
             with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
 
+    class Windows(TrainerCallback):  # type: ignore[misc]
+        """Logs the last step, and whatever a checkpoint cuts off, so that a resumed run logs the same."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if control.should_save or control.should_training_stop:
+                control.should_log = True
+
     class Complete(TrainerCallback):  # type: ignore[misc]
-        """Marks a checkpoint whose last file has been written."""
+        """Marks a checkpoint whose last file has been written, by any process."""
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            args.distributed_state.wait_for_everyone()
             if state.is_world_process_zero:
-                path = Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE
-                path.write_text(json.dumps({"step": state.global_step}) + "\n", encoding="utf-8")
+                mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
-    return [Bar(), LogFile(), Complete()]
+    return [Bar(), LogFile(), Windows(), Complete()]
 
 
-def cut_log(folder: Path, step: int) -> None:
-    """Take out of the log what was logged after `step`, which a resumed run will log again."""
-    path = folder / LOG_FILE
-    if not path.is_file():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # the line that was being written when the run was killed
-        if isinstance(row, dict) and isinstance(row.get("step"), int) and row["step"] <= step:
-            kept.append(line + "\n")
-    path.write_text("".join(kept), encoding="utf-8")
+def _json_number(value: Any) -> float | None:
+    """JSON has no NaN."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.training.settings_files import LOSS_PARAMETERS, read_settings
+from diversity_eval.training.settings_files import overridden, read_settings
 
 __all__ = ["configuration_folder", "read_configuration", "shipped_configurations"]
 
@@ -28,10 +28,11 @@ def shipped_configurations() -> list[str]:
 def read_configuration(name: str) -> tuple[dict[str, Any], Path]:
     """The settings of a file, or of a shipped configuration by its name, and the file's path; not yet checked.
 
-    `extends: OTHER.yaml`, relative to the file, takes over the other's settings; the file's own win. If it has a
-    loss, the other's loss parameters are not taken over.
+    `extends: OTHER.yaml`, relative to the file, takes over the other's settings; the file's own win. If it
+    has a loss, the other's loss parameters are not taken over.
 
-    Raises DiversityEvalError if there is no such file, it can't be read, or files extend one another in a circle.
+    Raises DiversityEvalError if there is no such file, it can't be read, or files extend one another in a
+    circle.
     """
     path = Path(name).expanduser()
     if not path.exists():
@@ -40,7 +41,9 @@ def read_configuration(name: str) -> tuple[dict[str, Any], Path]:
         if asked not in shipped:
             close = get_close_matches(asked, shipped, n=1)
             hint = f"; did you mean {close[0]}?" if close else f"; shipped are {', '.join(shipped)}"
-            raise DiversityEvalError(f"configuration {name}: no such file, and none that ships has that name{hint}")
+            raise DiversityEvalError(
+                f"configuration {name}: no such file, and none that ships has that name{hint}"
+            )
         path = configuration_folder() / f"{asked}.yaml"
     return _read(path, []), path
 
@@ -57,8 +60,4 @@ def _read(path: Path, before: list[Path]) -> dict[str, Any]:
     base = path.parent / other
     if not base.is_file():
         raise DiversityEvalError(f"configuration {path}: extends {other}, which does not exist beside it")
-    taken = _read(base, [*before, path.resolve()])
-    if "loss" in values and values["loss"] != taken.get("loss"):
-        for name in (*LOSS_PARAMETERS, "loss_parameters"):
-            taken.pop(name, None)
-    return {**taken, **values}
+    return overridden(_read(base, [*before, path.resolve()]), values)

@@ -80,7 +80,11 @@ def load_base(settings: TrainSettings) -> LoadedModel:
     arguments: dict[str, Any] = {"dtype": dtype}
     if stored is not None:
         _check_stored(name, stored, settings)
-        if _field(stored, "bnb_4bit_compute_dtype") not in (None, str(dtype), str(dtype).removeprefix("torch.")):
+        if _field(stored, "bnb_4bit_compute_dtype") not in (
+            None,
+            str(dtype),
+            str(dtype).removeprefix("torch."),
+        ):
             arguments["quantization_config"] = _nf4(dtype)
     elif settings.quantization == "nf4":
         arguments["quantization_config"] = _nf4(dtype)
@@ -155,7 +159,9 @@ def _check_stored(name: str, stored: Any, settings: TrainSettings) -> None:
             "quantize` writes it"
         )
     if settings.quantization != "nf4":
-        raise DiversityEvalError(f"model {name}: is NF4 already; say quantization nf4, or name the original weights")
+        raise DiversityEvalError(
+            f"model {name}: is NF4 already; say quantization nf4, or name the original weights"
+        )
 
 
 def _field(stored: Any, name: str) -> Any:

@@ -65,7 +65,9 @@ def open_output(folder: Path, settings: TrainSettings, *, overwrite: bool = Fals
     return OutputState("resume", checkpoint, step_of(checkpoint) if checkpoint else 0)
 
 
-def write_settings(folder: Path, settings: TrainSettings, data_digest: str, *, replaces: bool = False) -> None:
+def write_settings(
+    folder: Path, settings: TrainSettings, data_digest: str, *, replaces: bool = False
+) -> None:
     """Make the folder, with the settings in it; a run that goes on must have the same data.
 
     With `replaces` what was there is deleted before. Raises DiversityEvalError if it can't be written, or the data

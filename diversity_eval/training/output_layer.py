@@ -19,6 +19,8 @@ __all__ = ["LossChoice", "OutputLayer", "compute_loss_in_forward", "read_output_
 # What the logits of a short text may differ by from the model's own, as a share of the largest.
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _PROBE = 12
+# What configurations call c in c tanh(z / c): Gemma 2, RecurrentGemma, xLSTM.
+_SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,14 @@ def read_output_layer(model: Any, name: str) -> OutputLayer:
 
     head = model.get_output_embeddings()
     if head is None or getattr(head, "weight", None) is None:
-        raise DiversityEvalError(f"{name}: has no output layer with a weight; expected a causal language model")
+        raise DiversityEvalError(
+            f"{name}: has no output layer with a weight; expected a causal language model"
+        )
     if not head.weight.dtype.is_floating_point:
         raise DiversityEvalError(f"{name}: its output layer is quantised; expected it in full precision")
     config = model.config.get_text_config()
-    softcap = getattr(config, "final_logit_softcapping", None)
+    caps = (getattr(config, option, None) for option in _SOFTCAPS)
+    softcap = next((float(cap) for cap in caps if cap), None)
     ids = _probe_ids(model, config)
     training = model.training
     model.eval()
@@ -61,7 +66,7 @@ def read_output_layer(model: Any, name: str) -> OutputLayer:
             own = model(input_ids=ids, use_cache=False).logits.double()
             hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
             product = torch.nn.functional.linear(hidden, head.weight, getattr(head, "bias", None)).double()
-    except (AttributeError, TypeError, RuntimeError) as error:
+    except Exception as error:  # any model's code
         raise _unusual(name, f"{type(error).__name__}: {error}") from None
     finally:
         model.train(training)
@@ -104,7 +109,12 @@ def compute_loss_in_forward(model: Any, choice: LossChoice, layer: OutputLayer) 
 
 
 def _fused(
-    head: Any, hidden: "torch.Tensor", labels: "torch.Tensor", choice: LossChoice, layer: OutputLayer, num_items: Any
+    head: Any,
+    hidden: "torch.Tensor",
+    labels: "torch.Tensor",
+    choice: LossChoice,
+    layer: OutputLayer,
+    num_items: Any,
 ) -> "dict[str, torch.Tensor]":
     from diversity_eval.training.losses import fused_linear_loss_parts
 
@@ -196,6 +206,8 @@ def _scale(measured: float, config: Any) -> float:
         and not isinstance(value, bool)
         and value
     ]
+    if base := getattr(config, "dim_model_base", None):  # MiniCPM scales by the width
+        named.append(float(base) / config.hidden_size)
     for exact in (*named, *(1 / value for value in named)):
         if abs(measured / exact - 1) < 2e-2:
             return exact

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import platform
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -11,34 +13,31 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.data import TrainingSet
-from diversity_eval.training.output import (
-    CHECKPOINTS,
-    RECORD_FILE,
-    OutputState,
-    open_output,
-    write_settings,
-)
+from diversity_eval.training.output import CHECKPOINTS, OutputState, open_output, write_settings
+from diversity_eval.training.resuming import cut_log, drop_torn
 from diversity_eval.training.settings import TrainSettings
 from diversity_eval.versions import versions_of
 
 __all__ = ["TrainResult", "train"]
 
 _VERSIONS = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
+_MERGED = "merged"
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """What came out of a run.
 
-    `steps` optimiser steps over `tokens` counting tokens took `seconds`, the last part of a resumed run only;
-    `loss` is the mean over the run's logged steps, the `last_` ones are of its last logged window.
+    `steps` optimiser steps in all, those after `resumed_from` in `seconds`; `loss` is the mean over the run's logged
+    rows, the `last_` ones are of its last logged window (None if no token in it had a finite loss). `not_finite`
+    counts forward passes whose loss was not finite (`losses`), and optimiser steps that were left out (`steps`).
     """
 
     output: Path
     steps: int
     resumed_from: int
     seconds: float
-    loss: float
+    loss: float | None
     last_loss: float | None
     last_p_label: float | None
     last_entropy: float | None
@@ -49,17 +48,18 @@ class TrainResult:
 def train(settings: TrainSettings, output: Path, *, overwrite: bool = False) -> TrainResult | None:
     """Train as `settings` say and write adapter or model, tokenizer, card and record to `output`.
 
-    A run that was cut off goes on from its last complete checkpoint, on the same trajectory. Returns the result; None
-    in all processes but the first of several, and for a finished run that had nothing left to do.
+    A run that was cut off goes on from its last complete checkpoint, on the same trajectory; a finished one is merged
+    if that is asked and was not done. Returns the result, None in all processes but the first of several.
     """
+    from diversity_eval.training.arguments import check_reporters
     from diversity_eval.training.loading import check_extra
 
     check_extra(settings)
-    state = open_output(output, settings, overwrite=overwrite and _is_first())
+    check_reporters(settings.report_to)
+    state = _shared_state(output, settings, overwrite)
     if state.state == "finished":
         return _finished(settings, output)
-    run = _Run(settings, output, state)
-    return run.run()
+    return _Run(settings, output, state).run()
 
 
 class _Run:
@@ -80,34 +80,31 @@ class _Run:
         if self._first:
             for line in report_lines(data.report):
                 _say(line)
-            write_settings(self._output, settings, _digest(data))
         loaded = load_base(settings)
         if prepared.new_tokens:
-            loaded.model.resize_token_embeddings(max(len(tokenizer), loaded.model.config.vocab_size))
+            rows = loaded.model.get_input_embeddings().weight.shape[0]
+            loaded.model.resize_token_embeddings(max(len(tokenizer), rows))
         _check_vocabulary(settings.model, loaded.model, data)
         trainer = self._trainer(loaded, tokenizer, data)
         self._announce(trainer, data)
         started = time.monotonic()
         checkpoint = self._state.checkpoint
-        if checkpoint is not None and self._first:
-            from diversity_eval.training.callbacks import cut_log
-
-            cut_log(self._output, self._state.step)
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         seconds = time.monotonic() - started
-        skipped = trainer.not_finite["gradient"]
-        if outcome.global_step and skipped >= outcome.global_step - self._state.step:
+        left_out = trainer.not_finite["steps"]
+        if outcome.global_step and left_out >= outcome.global_step:
             raise DiversityEvalError(
-                f"not one of {skipped} steps had a finite gradient, so nothing was learnt; {_advice()}"
+                f"not one of {left_out} steps had a finite loss and gradient, so nothing was learnt; {_advice()}"
             )
         self._save(trainer, loaded, tokenizer)
         if not self._first:
             return None
-        return self._finish(trainer, loaded, data, outcome, seconds)
+        return self._finish(trainer, data, outcome, seconds)
 
     def _trainer(self, loaded: Any, tokenizer: Any, data: TrainingSet) -> Any:
         import torch
 
+        from diversity_eval.training.arguments import training_arguments
         from diversity_eval.training.callbacks import callbacks
         from diversity_eval.training.loading import adapter_config
         from diversity_eval.training.losses import check_loss
@@ -115,36 +112,48 @@ class _Run:
         from diversity_eval.training.packing import as_dataset, check_packed_attention
         from diversity_eval.training.trainer import trainer_class
 
-        settings, model = self._settings, loaded.model
-        layer = read_output_layer(model, f"model {settings.model}") if settings.fused else OutputLayer(None, 1.0)
+        settings, model, name = self._settings, loaded.model, f"model {self._settings.model}"
+        layer = read_output_layer(model, name) if settings.fused else OutputLayer(None, 1.0)
         if settings.packing:
-            check_packed_attention(model, f"model {settings.model}")
-        choice = LossChoice(settings.loss, check_loss(settings.loss, settings.loss_parameters), settings.fused)
+            check_packed_attention(model, name)
+        arguments = training_arguments(settings, self._output)
+        self._prepare_output(data)  # what can be refused has been, so now an earlier run may go
+        choice = LossChoice(
+            settings.loss, check_loss(settings.loss, settings.loss_parameters), settings.fused
+        )
         trainer = trainer_class()(
             choice,
             layer,
             strict=settings.strict,
             model=model,
-            args=_arguments(settings, self._output),
+            args=arguments,
             train_dataset=as_dataset(data.rows, pack_to=settings.max_length if settings.packing else None),
             processing_class=tokenizer,
             peft_config=adapter_config(settings),
             callbacks=callbacks(self._output),
         )
-        # SFTTrainer turns the adapter on a quantised base into bfloat16, where updates of this size are rounded away.
+        # SFTTrainer turns the adapter on a quantised base into bfloat16, where small updates are rounded away.
         for parameter in trainer.model.parameters():
             if parameter.requires_grad and parameter.dtype in (torch.bfloat16, torch.float16):
                 parameter.data = parameter.data.float()
         return _without_default_bar(trainer)
+
+    def _prepare_output(self, data: TrainingSet) -> None:
+        if not self._first:
+            return
+        write_settings(self._output, self._settings, _digest(data), replaces=self._state.replaces)
+        drop_torn(self._output / CHECKPOINTS, self._state.step)
+        cut_log(self._output, self._state.step)
 
     def _announce(self, trainer: Any, data: TrainingSet) -> None:
         if not self._first:
             return
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         what = "adapter" if self._settings.lora else "weights"
+        base = "unquantised" if self._settings.quantization == "none" else self._settings.quantization
         _say(
             f"{self._settings.loss} on {len(data.rows)} rows; {trainable:,} trainable parameters ({what}), "
-            f"{self._settings.quantization if self._settings.quantization != 'none' else 'unquantised'} base"
+            f"{base} base"
         )
         if self._state.checkpoint is not None:
             _say(f"goes on from step {self._state.step}")
@@ -162,9 +171,14 @@ class _Run:
         if self._first:
             tokenizer.save_pretrained(str(self._output))
             (self._output / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
+            if self._settings.save_steps is None:
+                shutil.rmtree(self._output / CHECKPOINTS, ignore_errors=True)  # made, but empty
 
-    def _finish(self, trainer: Any, loaded: Any, data: TrainingSet, outcome: Any, seconds: float) -> TrainResult:
-        from diversity_eval.training.checkpoints import TrainingRecord, write_model_card
+    def _finish(self, trainer: Any, data: TrainingSet, outcome: Any, seconds: float) -> TrainResult:
+        from dataclasses import replace
+
+        from diversity_eval.training.checkpoints import TrainingRecord, merge_adapter, write_model_card
+        from diversity_eval.training.loading import compute_dtype
 
         settings, history = self._settings, [row for row in trainer.state.log_history if "p_label" in row]
         last = history[-1] if history else {}
@@ -173,12 +187,12 @@ class _Run:
             steps=outcome.global_step,
             resumed_from=self._state.step,
             seconds=seconds,
-            loss=sum(row["loss"] for row in history) / max(len(history), 1),
+            loss=sum(row["loss"] for row in history) / len(history) if history else None,
             last_loss=last.get("loss"),
             last_p_label=last.get("p_label"),
             last_entropy=last.get("entropy"),
             not_finite=dict(trainer.not_finite),
-            merged=self._output / "merged" if settings.merge else None,
+            merged=self._output / _MERGED if settings.merge else None,
         )
         record = TrainingRecord(
             settings=settings.as_record(),
@@ -195,64 +209,39 @@ class _Run:
                 "not_finite": result.not_finite,
                 "processes": trainer.accelerator.num_processes,
                 "optimizer": str(getattr(trainer.args.optim, "value", trainer.args.optim)),
-                "compute_dtype": str(_compute_dtype(settings)).removeprefix("torch."),
+                "compute_dtype": str(compute_dtype(settings)).removeprefix("torch."),
             },
             versions=versions_of(_VERSIONS),
             hardware=_hardware(),
         )
+        # With the record, which marks the run as finished: if merging fails, it can be asked for again.
+        write_model_card(self._output, record)
         if settings.merge:
-            from diversity_eval.training.checkpoints import merge_adapter
-
-            merge_adapter(self._output, self._output / "merged", overwrite=True)
-        write_model_card(self._output, record)  # with the record, which marks the run as finished: last
+            merged = merge_adapter(self._output, self._output / _MERGED, overwrite=True)
+            write_model_card(self._output, replace(record, merged=merged.as_record()))
         return result
 
 
-def _arguments(settings: TrainSettings, output: Path) -> Any:
+def _shared_state(output: Path, settings: TrainSettings, overwrite: bool) -> OutputState:
+    """What the output folder holds: in all of several processes what the first found, which soon changes it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return open_output(output, settings, overwrite=overwrite)
     import torch
-    from trl import SFTConfig
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
 
-    on_gpu = torch.cuda.is_available()
-    optimizer = settings.optimizer
-    if optimizer == "auto":
-        optimizer = "paged_adamw_8bit" if on_gpu else "adamw_torch"
-    if optimizer == "paged_adamw_8bit" and not on_gpu:
-        raise DiversityEvalError("optimizer paged_adamw_8bit needs CUDA; use adamw_torch, or auto")
-    return SFTConfig(
-        output_dir=str(output / CHECKPOINTS),
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps if settings.max_steps is not None else -1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        optim=optimizer,
-        max_grad_norm=settings.max_grad_norm,
-        neftune_noise_alpha=settings.neftune_alpha,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        bf16=_compute_dtype(settings) == torch.bfloat16,
-        use_cpu=not on_gpu,
-        seed=settings.seed,
-        logging_steps=settings.log_steps,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        save_strategy="no" if settings.save_steps is None else "steps",
-        save_steps=settings.save_steps or 500,
-        save_total_limit=2,
-        report_to=list(settings.report_to) or "none",
-        run_name=output.name,
-        disable_tqdm=True,
-        dataloader_pin_memory=on_gpu,
-        average_tokens_across_devices=True,
-        ddp_find_unused_parameters=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=settings.max_length,
-        packing=settings.packing,
-        router_aux_loss_coef=0.0,  # the losses under comparison, and nothing beside them
-        trust_remote_code=False,
-    )
+    PartialState(cpu=not torch.cuda.is_available())
+    found: list[Any] = [None, ""]
+    if _is_first():
+        try:
+            found[0] = open_output(output, settings, overwrite=overwrite)
+        except DiversityEvalError as error:
+            found[1] = str(error)
+    broadcast_object_list(found)
+    if found[1]:
+        raise DiversityEvalError(found[1])
+    state: OutputState = found[0]
+    return state
 
 
 def _without_default_bar(trainer: Any) -> Any:
@@ -263,23 +252,38 @@ def _without_default_bar(trainer: Any) -> Any:
     return trainer
 
 
-def _finished(settings: TrainSettings, output: Path) -> None:
+def _finished(settings: TrainSettings, output: Path) -> TrainResult | None:
     """A finished run: merged now if that is asked and was not done, else an error."""
-    if settings.merge and not (output / "merged").exists():
-        from diversity_eval.training.checkpoints import merge_adapter
+    if not settings.merge or (output / _MERGED).exists():
+        raise DiversityEvalError(f"{output}: holds this run, finished; choose another folder, or --overwrite")
+    if not _is_first():
+        return None
+    from diversity_eval.training.checkpoints import merge_adapter, read_record
 
-        merge_adapter(output, output / "merged")
-        _say(f"{output}: was finished already; merged into {output / 'merged'}")
-        return
-    raise DiversityEvalError(f"{output}: holds this run, finished; choose another folder, or --overwrite")
+    merge_adapter(output, output / _MERGED)
+    _say(f"{output}: was finished already, and only had to be merged")
+    results = (read_record(output) or {}).get("training", {}).get("results", {})
+    steps = int(results.get("steps", 0))
+    return TrainResult(
+        output=output,
+        steps=steps,
+        resumed_from=steps,
+        seconds=0.0,
+        loss=results.get("mean_logged_loss"),
+        last_loss=results.get("last_loss"),
+        last_p_label=results.get("last_p_label"),
+        last_entropy=results.get("last_entropy"),
+        not_finite=dict(results.get("not_finite", {})),
+        merged=output / _MERGED,
+    )
 
 
 def _check_vocabulary(name: str, model: Any, data: TrainingSet) -> None:
     most, size = max(max(row.input_ids) for row in data.rows), model.get_input_embeddings().weight.shape[0]
     if most >= size:
         raise DiversityEvalError(
-            f"model {name}: its tokenizer writes token {most}, but it has only {size} embeddings; use the tokenizer that "
-            "belongs to it"
+            f"model {name}: its tokenizer writes token {most}, but it has only {size} embeddings; use the "
+            "tokenizer that belongs to it"
         )
 
 
@@ -288,12 +292,6 @@ def _digest(data: TrainingSet) -> str:
     for row in data.rows:
         digest.update(json.dumps([row.input_ids, row.labels]).encode())
     return digest.hexdigest()
-
-
-def _compute_dtype(settings: TrainSettings) -> Any:
-    from diversity_eval.training.loading import compute_dtype
-
-    return compute_dtype(settings)
 
 
 def _hardware() -> str:
@@ -311,8 +309,6 @@ def _advice() -> str:
 
 
 def _is_first() -> bool:
-    import os
-
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.settings import CHOICES, TrainSettings, setting_names
 
-__all__ = ["LOSS_PARAMETERS", "build_settings", "read_settings"]
+__all__ = ["LOSS_PARAMETERS", "build_settings", "overridden", "read_settings"]
 
 # Those of the built-in losses may stand among the settings themselves, as on the command line.
 LOSS_PARAMETERS = ("gamma", "beta", "lambda", "alpha")
@@ -52,6 +52,26 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DiversityEvalError(f"configuration {path}: expected settings, each as `name: value`")
     return {str(name): value for name, value in content.items()}
+
+
+def overridden(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with those of `more` over them, a loss's parameters one by one; neither is checked.
+
+    A parameter may stand beside the settings or under `loss_parameters`. Those of another loss than `more` names
+    are left out.
+    """
+    merged = {**values, **more}
+    if not all(isinstance(each.get("loss_parameters", {}), dict) for each in (values, more)):
+        return merged  # `build_settings` says what is wrong with it
+    other_loss = "loss" in values and merged["loss"] != values["loss"]
+    parameters: dict[str, Any] = {}
+    for each in (more,) if other_loss else (values, more):
+        parameters |= each.get("loss_parameters", {})
+        parameters |= {name: each[name] for name in LOSS_PARAMETERS if name in each}
+    plain = {
+        name: value for name, value in merged.items() if name not in (*LOSS_PARAMETERS, "loss_parameters")
+    }
+    return {**plain, "loss_parameters": parameters} if parameters else plain
 
 
 def build_settings(given: Mapping[str, Any], where: str = "the command line") -> TrainSettings:

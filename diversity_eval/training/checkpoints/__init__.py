@@ -1,10 +1,16 @@
 """Checkpoints that others can use: cards, NF4 bases, and adapters merged into their base."""
 
 from diversity_eval.training.checkpoints.card import write_model_card
-from diversity_eval.training.checkpoints.merge import MergeCheck, MergeReport, merge_adapter
+from diversity_eval.training.checkpoints.merge import merge_adapter
 from diversity_eval.training.checkpoints.merge_plan import Onto
-from diversity_eval.training.checkpoints.quantize import QuantizationError, QuantizeReport, quantize
+from diversity_eval.training.checkpoints.quantize import quantize
 from diversity_eval.training.checkpoints.record import RECORD_FILE, TrainingRecord, read_record
+from diversity_eval.training.checkpoints.reports import (
+    MergeCheck,
+    MergeReport,
+    QuantizationError,
+    QuantizeReport,
+)
 
 __all__ = [
     "RECORD_FILE",

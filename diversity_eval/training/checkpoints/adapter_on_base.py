@@ -63,7 +63,7 @@ def merge_into_base(adapted: Any, what: str) -> tuple[Any, bool]:
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    tied = _is_tied(adapted)
+    tied = bool(getattr(adapted.get_base_model().config.get_text_config(), "tie_word_embeddings", False))
     users = _users_of_weights(adapted)
     try:
         with warnings.catch_warnings(), torch.no_grad():

@@ -1,6 +1,7 @@
 """The card of a trained checkpoint: what it is, how it was made, how to evaluate it."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from diversity_eval.redaction import without_secrets
 from diversity_eval.training.checkpoints.adapter import vllm_max_rank, vllm_refuses
 from diversity_eval.training.checkpoints.checkpoint_cards import merge_lines
 from diversity_eval.training.checkpoints.evaluating import evaluation, shown_folder
+from diversity_eval.training.checkpoints.folders import share_files
 from diversity_eval.training.checkpoints.front import base_license_lines, front, is_hub_id
 from diversity_eval.training.checkpoints.licences import card_folder
 from diversity_eval.training.checkpoints.loss_words import formula, loss_parameters, loss_words
@@ -73,6 +75,7 @@ def write_model_card(folder: Path, record: TrainingRecord) -> None:
         table(["package", "version"], [[text(k), text(v)] for k, v in clean["versions"].items()]),
     ]
     write_text(folder / "README.md", "\n".join(parts))
+    share_files(folder, (folder / "README.md").stat().st_mode)
     write_record(folder, "adapter" if adapter else "model", {"training": clean})
 
 
@@ -89,7 +92,7 @@ def _what(settings: Mapping[str, Any], adapter: bool) -> str:
 
 def _loss(settings: Mapping[str, Any]) -> list[str]:
     found = formula(str(settings.get("loss")))
-    lines = [block([found])] if found else ["Defined outside of this package.\n"]
+    lines = [block([found], "text")] if found else ["Defined outside of this package.\n"]
     if rows := [[code(name), text(value)] for name, value in loss_parameters(settings).items()]:
         lines.append(table(["parameter", "value"], rows))
     lines.append(
@@ -134,13 +137,19 @@ def _evaluation(
     if settings.get("quantization") == "nf4":
         stored = _is_quantised(base)
         small = base if stored else f"{Path(base).name}-nf4"
-        make = [f"diversity-eval quantize {base}{f' --revision {revision}' if revision else ''} -o {small}"]
-        arguments = {
-            "pretrained": small, "revision": revision if stored else None, "peft": output, "tokenizer": output,
-        }  # fmt: skip
+        make = [
+            "diversity-eval",
+            "quantize",
+            base,
+            *(["--revision", revision] if revision else []),
+            "-o",
+            small,
+        ]
+        at_nf4 = revision if stored else None
+        on_nf4 = {"pretrained": small, "revision": at_nf4, "peft": output, "tokenizer": output}
         lines += [
             "As it was trained, on weights in NF4:\n",
-            block([*([] if stored else make), *evaluation("hf", arguments)]),
+            block([*([] if stored else [shlex.join(make)]), *evaluation("hf", on_nf4)]),
         ]
         if stored:
             return [*lines, *_vllm_on_nf4(output, merged)]
@@ -160,8 +169,8 @@ def _evaluation(
             "checkpoint.\n"
         )
     else:
-        arguments = {**on_base, "lora_local_path": output, "max_lora_rank": rank, "tokenizer": output}
-        lines.append(block(evaluation("vllm", arguments)))
+        adapter_arguments = {"lora_local_path": output, "max_lora_rank": rank, "tokenizer": output}
+        lines.append(block(evaluation("vllm", {**on_base, **adapter_arguments})))
     return lines + _merged_command(output, merged)
 
 

@@ -10,11 +10,10 @@ from diversity_eval.training.checkpoints.evaluating import evaluation, shown_fol
 from diversity_eval.training.checkpoints.front import base_license_lines, front
 from diversity_eval.training.checkpoints.loss_words import loss_words
 from diversity_eval.training.checkpoints.markdown import block, code, table, text
-from diversity_eval.training.checkpoints.merge import MergeReport
 from diversity_eval.training.checkpoints.merge_plan import MergePlan
 from diversity_eval.training.checkpoints.model_files import ModelFiles
-from diversity_eval.training.checkpoints.quantize import QuantizeReport
 from diversity_eval.training.checkpoints.record import write_record
+from diversity_eval.training.checkpoints.reports import MergeReport, QuantizeReport
 
 __all__ = ["INTO_WORDS", "write_merged_card", "write_quantised_card"]
 
@@ -29,7 +28,7 @@ def write_quantised_card(folder: Path, report: QuantizeReport, source: ModelFile
     output = shown_folder(Path(report.output))
     record = {**report.as_record(), "output": output}
     write_record(folder, "quantised", record)
-    error = report.error
+    error, tags = report.error, ["diversity-eval", "nf4", "bitsandbytes"]
     share = report.quantised_parameters / report.parameters
     rows = [
         ["quantised", f"{report.matrices} matrices, {share:.1%} of {report.parameters:,} weights"],
@@ -41,7 +40,7 @@ def write_quantised_card(folder: Path, report: QuantizeReport, source: ModelFile
         ["measured over", f"{error.matrices} of {report.matrices} matrices"],
     ]
     content = [
-        front(report.model, source.folder, "transformers", ["diversity-eval", "nf4", "bitsandbytes", "4-bit"], "quantized"),
+        front(report.model, source.folder, "transformers", tags, "quantized"),
         f"# {text(Path(output).name)}\n",
         f"{code(report.model)}{_at(report.commit or report.revision)} with its linear layers in NF4: "
         "four bits a weight "
@@ -60,7 +59,7 @@ def write_quantised_card(folder: Path, report: QuantizeReport, source: ModelFile
         *base_license_lines(report.model, source.folder),
         "## Source\n",
         "SHA-256 of the weights that were quantised:\n",
-        block(f"{digest}  {name}" for name, digest in report.source_sha256.items()),
+        _digests(report.source_sha256),
         _versions(report.versions),
     ]  # fmt: skip
     write_text(folder / "README.md", "\n".join(content))
@@ -88,10 +87,7 @@ def write_merged_card(folder: Path, report: MergeReport, adapter: AdapterFiles, 
         *base_license_lines(report.base, plan.into.files.folder),
         "## Source\n",
         "SHA-256 of the weights that were merged:\n",
-        block(
-            [f"{report.adapter_sha256}  adapter"]
-            + [f"{digest}  {name}" for name, digest in report.base_sha256.items()]
-        ),
+        _digests({"adapter": report.adapter_sha256, **report.base_sha256}),
         _versions(report.versions),
     ]  # fmt: skip
     write_text(folder / "README.md", "\n".join(content))
@@ -149,3 +145,7 @@ def _versions(versions: Mapping[str, str]) -> str:
         + ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items())
         + ".\n"
     )
+
+
+def _digests(files: Mapping[str, str]) -> str:
+    return block([f"{digest}  {name}" for name, digest in files.items()], "text")

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["LICENSE_FILES", "TOKENIZER_FILES", "check_space", "copy_files", "has_tokenizer", "new_folder"]
+__all__ = [
+    "LICENSE_FILES",
+    "TOKENIZER_FILES",
+    "check_space",
+    "copy_files",
+    "has_tokenizer",
+    "new_folder",
+    "share_files",
+]
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -41,6 +49,7 @@ def new_folder(output: Path, *, overwrite: bool, inputs: Iterable[Path]) -> Iter
             raise DiversityEvalError(f"{output}: cannot be written ({error.strerror or error})") from None
         yield part
         try:
+            share_files(part, part.stat().st_mode)
             if output.exists():
                 shutil.rmtree(output)
             part.rename(output)
@@ -48,6 +57,12 @@ def new_folder(output: Path, *, overwrite: bool, inputs: Iterable[Path]) -> Iter
             raise DiversityEvalError(f"{output}: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def share_files(folder: Path, mode: int) -> None:
+    """Give the weights these permissions: safetensors makes them their owner's alone."""
+    for path in folder.glob("*.safetensors"):
+        path.chmod(mode & 0o666)
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 __all__ = ["CHECK_TEXT", "check_tokens", "largest_difference", "logits_of", "room_for_float32"]
 
-CHECK_TEXT = "The ferry left at noon with nine people, two dogs and a crate of lemons; nobody asked where it was going."
+CHECK_TEXT = "The ferry left at noon with nine people, two dogs and a crate of lemons; nobody asked where to."
 """The text whose logits are compared."""
 
 

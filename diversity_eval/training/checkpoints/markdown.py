@@ -33,11 +33,11 @@ def code(value: Any) -> str:
     return f"{ticks}{padding}{content}{padding}{ticks}"
 
 
-def block(lines: Iterable[str]) -> str:
+def block(lines: Iterable[str], language: str = "sh") -> str:
     """Lines of code between fences that nothing in them can close."""
-    content = [_one_line(line) for line in lines]
+    content = [_CONTROL.sub(" ", _clean(line)).rstrip() for line in lines]
     fence = "`" * max(3, _longest_run("\n".join(content)) + 1)
-    return "\n".join([f"{fence}sh", *content, fence]) + "\n"
+    return "\n".join([f"{fence}{language}", *content, fence]) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -47,8 +47,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _one_line(value: Any) -> str:
-    clean = str(value).encode("utf-8", "replace").decode("utf-8")
-    return _CONTROL.sub(" ", clean).strip()
+    return _CONTROL.sub(" ", _clean(value)).strip()
+
+
+def _clean(value: Any) -> str:
+    """Text that UTF-8 can hold."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _longest_run(content: str) -> int:

@@ -1,13 +1,13 @@
 """Writing an adapter and its base as one plain checkpoint, and saying which weights it went into."""
 
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.training.checkpoints.adapter import AdapterFiles, TrainedOn, read_adapter
+from diversity_eval.training.checkpoints.adapter import AdapterFiles, read_adapter
 from diversity_eval.training.checkpoints.adapter_on_base import attach, merge_into_base
+from diversity_eval.training.checkpoints.checkpoint_cards import write_merged_card
 from diversity_eval.training.checkpoints.folders import (
     LICENSE_FILES,
     check_space,
@@ -27,65 +27,16 @@ from diversity_eval.training.checkpoints.model_files import DTYPES, check_librar
 from diversity_eval.training.checkpoints.models import load_model, load_tokenizer, save_model
 from diversity_eval.training.checkpoints.nf4 import dequantise, nf4_config
 from diversity_eval.training.checkpoints.record import TrainingRecord
+from diversity_eval.training.checkpoints.reports import MergeCheck, MergeReport
 from diversity_eval.versions import versions_of
 
-__all__ = ["MergeCheck", "MergeReport", "merge_adapter"]
+__all__ = ["merge_adapter"]
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "peft")
 _VERSIONS = ("torch", "transformers", "peft", "bitsandbytes", "safetensors")
 # Largest difference from the adapter on the same weights, as a share of the logits' range, that rounding can
 # explain.
 _ROUNDING = {"float32": 0.001, "float16": 0.05, "bfloat16": 0.2}
-
-
-@dataclass(frozen=True)
-class MergeCheck:
-    """Largest absolute differences of logits over one short text, each computed in `computed_in`.
-
-    `from_adapter` is between the merged checkpoint, as it was read back from disk, and the adapter on the
-    weights that it was merged into: rounding to the checkpoint's dtype. `from_training` is between the merged
-    checkpoint and the adapter on the weights that it was trained on; equal to `from_adapter` if these are the
-    same, None if it is not known what they were. `effect` is what the adapter itself changes, and `range` how
-    far the logits spread.
-    """
-
-    text: str
-    tokens: int
-    computed_in: str
-    from_adapter: float
-    from_training: float | None
-    effect: float
-    range: float
-
-
-@dataclass(frozen=True)
-class MergeReport:
-    """What was merged into what. `onto` is `original` or `dequantised`, `reason` why, `trained_on` how the
-    base was held in training; `base` and `revision` name the weights that the adapter went into, as they were
-    given.
-    """
-
-    adapter: str
-    adapter_sha256: str
-    base: str
-    revision: str | None
-    base_sha256: dict[str, str]
-    onto: Onto
-    reason: str
-    trained_on: TrainedOn
-    output: str
-    dtype: str
-    parameters: int
-    vocabulary: int
-    untied: bool
-    bytes: int
-    check: MergeCheck
-    seconds: float
-    versions: dict[str, str]
-
-    def as_record(self) -> dict[str, Any]:
-        """The fields as plain values, for files."""
-        return asdict(self)
 
 
 def merge_adapter(
@@ -110,8 +61,6 @@ def merge_adapter(
     not known what the base was quantised from; `output` is not empty (unless `overwrite`) or there is no
     room; or the merged checkpoint, read back, does not say what the adapter on its base says.
     """
-    from diversity_eval.training.checkpoints.checkpoint_cards import write_merged_card
-
     started = time.monotonic()
     check_libraries(_LIBRARIES, "merging")
     if dtype is not None and dtype not in DTYPES:
@@ -189,11 +138,12 @@ class _Merger:
         """
         import torch
 
-        model = self._with_adapter(self._plan.into)
-        self._ids = check_tokens(self._tokenizer, model.get_input_embeddings().weight.shape[0])
+        base = self._base(self._plan.into)
+        self._ids = check_tokens(self._tokenizer, base.get_input_embeddings().weight.shape[0])
+        alone = logits_of(base, self._ids)
+        model = self._attach(base, self._plan.into)
         adapted = logits_of(model, self._ids)
-        with model.disable_adapter():
-            effect = largest_difference(adapted, logits_of(model, self._ids))
+        effect = largest_difference(adapted[:, : alone.shape[1]], alone[:, : adapted.shape[1]])
         merged, self.untied = merge_into_base(model, f"adapter {self._adapter.folder}")
         saved = merged.state_dict(keep_vars=True)  # tied weights are one parameter under two names
         for name, tensor in saved.items():
@@ -215,7 +165,8 @@ class _Merger:
             )
         merged = logits_of(load_model(files, getattr(torch, self._work)), self._ids)
         difference, spread = largest_difference(merged, adapted), float(adapted.max() - adapted.min())
-        limit = _ROUNDING[self._written if self._work == "float32" else "bfloat16"] * spread
+        exact = self._work == self._plan.into.held_in(self._work) == "float32"
+        limit = _ROUNDING[self._written if exact else "bfloat16"] * spread
         if not difference <= limit:  # nan too
             raise DiversityEvalError(
                 f"adapter {self._adapter.folder}: the merged model's logits differ from the adapter's "
@@ -227,9 +178,9 @@ class _Merger:
         trained: float | None = difference
         if self._plan.trained_with is None:
             trained = None
-        elif self._plan.trained_with is not self._plan.into:
+        elif (weights := self._plan.trained_with) is not self._plan.into:
             trained = largest_difference(
-                merged, logits_of(self._with_adapter(self._plan.trained_with), self._ids)
+                merged, logits_of(self._attach(self._base(weights), weights), self._ids)
             )
         return MergeCheck(
             text=CHECK_TEXT,
@@ -241,16 +192,19 @@ class _Merger:
             range=spread,
         )
 
-    def _with_adapter(self, weights: Weights) -> Any:
+    def _base(self, weights: Weights) -> Any:
+        """The plain model, in the dtype for computing."""
         import torch
 
-        work = getattr(torch, self._work)
-        if weights.form == "plain":
-            model = load_model(weights.files, work)
-        else:
-            held = getattr(torch, weights.dtype)
-            quantization = nf4_config(held) if weights.form == "nf4 on loading" else None
-            model = dequantise(load_model(weights.files, held, quantization=quantization), work)
+        work, form = getattr(torch, self._work), weights.form
+        if form == "plain":
+            return load_model(weights.files, work)
+        if form == "stored nf4":
+            return dequantise(load_model(weights.files, work), work)
+        held = getattr(torch, weights.held_in(self._work))
+        return dequantise(load_model(weights.files, held, quantization=nf4_config(held)), work)
+
+    def _attach(self, model: Any, weights: Weights) -> Any:
         return attach(model, self._adapter, weights.files, len(self._tokenizer))
 
     def _dtype_of(self, name: str) -> str:

@@ -19,12 +19,21 @@ Onto = Literal["original", "dequantised"]
 class Weights:
     """A checkpoint's weights as they are, taken out of its NF4, or put through NF4 when they are loaded.
 
-    `dtype` is what the checkpoint is loaded in before that.
+    `dtype` is what training loads them in before they go through NF4.
     """
 
     files: ModelFiles
     form: Literal["plain", "stored nf4", "nf4 on loading"]
     dtype: str
+
+    def held_in(self, work: str) -> str:
+        """What to load them in for computing in `work`.
+
+        Loading rounds, and some constants of a model too (Gemma's scale of the embeddings), so it is done in
+        `work` unless NF4 would get other numbers.
+        """
+        rounded = self.form == "nf4 on loading" and self.files.dtype == "float32"
+        return self.dtype if rounded else work
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def find_model(name: str, revision: str | None = None) -> ModelFiles:
     """
     folder = Path(name).expanduser()
     commit = None
-    if not folder.is_dir():
+    if not name or not folder.is_dir():
         if not name or name.startswith(("/", "./", "../", "~")) or name.count("/") > 1 or folder.exists():
             raise DiversityEvalError(
                 f"model {name!r}: there is no such folder; expected a checkpoint, or a Hub id"

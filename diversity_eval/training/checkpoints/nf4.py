@@ -82,4 +82,14 @@ def dequantise(model: Any, dtype: Any) -> Any:
     for mark in ("is_quantized", "is_loaded_in_4bit"):
         if getattr(model, mark, False):
             setattr(model, mark, False)
+    # How the stored codes were read, which transformers would undo when it saves, and can't.
+    conversions = getattr(model, "_weight_conversions", None)
+    if conversions is not None:
+        model._weight_conversions = [each for each in conversions if not _reads_codes(each)]
     return model.to(dtype)
+
+
+def _reads_codes(conversion: Any) -> bool:
+    return any(
+        "bitsandbytes" in type(each).__module__ for each in getattr(conversion, "operations", None) or ()
+    )

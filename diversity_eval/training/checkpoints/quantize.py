@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.training.checkpoints.checkpoint_cards import write_quantised_card
 from diversity_eval.training.checkpoints.folders import (
     LICENSE_FILES,
     check_space,
@@ -25,59 +25,14 @@ from diversity_eval.training.checkpoints.model_files import (
 )
 from diversity_eval.training.checkpoints.models import load_model, load_tokenizer, save_model
 from diversity_eval.training.checkpoints.nf4 import dequantised_weight, is_transposed, nf4_config, nf4_modules
+from diversity_eval.training.checkpoints.reports import QuantizationError, QuantizeReport
 from diversity_eval.versions import versions_of
 
-__all__ = ["QuantizationError", "QuantizeReport", "quantize"]
+__all__ = ["quantize"]
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "bitsandbytes")
 _VERSIONS = ("torch", "transformers", "accelerate", "bitsandbytes", "safetensors")
 _NF4_BITS = 4.13  # four, and the scales of blocks of 64, themselves quantised
-
-
-@dataclass(frozen=True)
-class QuantizationError:
-    """How far the quantised weights are from the source's, over all matrices that could be compared.
-
-    `relative` is the Frobenius norm of the difference over that of the weights (about 0.09 for weights that
-    are normally distributed in each block of 64), `mean_absolute` and `largest` are of single weights, in
-    their unit; `worst` names the matrix with the largest relative error, `worst_relative`.
-    """
-
-    relative: float
-    mean_absolute: float
-    largest: float
-    worst: str
-    worst_relative: float
-    matrices: int
-
-
-@dataclass(frozen=True)
-class QuantizeReport:
-    """What was quantised, into what, and how well. Sizes are bytes of weights on disk.
-
-    `parameters` and `quantised_parameters` count weights; the others keep `dtype`. `commit` is that of a Hub
-    model.
-    """
-
-    model: str
-    revision: str | None
-    commit: str | None
-    output: str
-    dtype: str
-    source_dtype: str
-    source_sha256: dict[str, str]
-    parameters: int
-    quantised_parameters: int
-    matrices: int
-    bytes_before: int
-    bytes_after: int
-    error: QuantizationError
-    seconds: float
-    versions: dict[str, str]
-
-    def as_record(self) -> dict[str, Any]:
-        """The fields as plain values, for files."""
-        return asdict(self)
 
 
 def quantize(
@@ -100,8 +55,6 @@ def quantize(
     quantised already, lacks weights or a tokenizer; `output` is not empty (unless `overwrite`) or there is no
     room for it.
     """
-    from diversity_eval.training.checkpoints.checkpoint_cards import write_quantised_card
-
     started = time.monotonic()
     check_libraries(_LIBRARIES, "quantize")
     import torch

@@ -1,8 +1,8 @@
 """From conversations to token ids with labels."""
 
+import itertools
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from diversity_eval.prompting.delimiters import RESPONSE_CLOSE
@@ -60,26 +60,38 @@ class Encoder:
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoding]:
         """The conversations as ids, in order. They must have passed `check`."""
-        prompts = iter(self._prompts(conversations))
-        stages: list[list[str]] = []
-        for conversation in conversations:
-            stages.append([])
-            for place in conversation.responses:
-                prompt = next(prompts)
-                stages[-1] += [prompt, prompt + conversation.messages[place].content + self._end]
-        ids = iter(self._ids([text for texts in stages for text in texts]))
-        return [self._encoding(texts, [next(ids) for _ in texts]) for texts in stages]
-
-    def _prompts(self, conversations: Sequence[Conversation]) -> list[str]:
-        turns = [
-            [turn.for_template() for turn in conversation.messages[:place]]
-            for conversation in conversations
-            for place in conversation.responses
+        texts: list[list[str]] = [[] for _ in conversations]
+        stages: list[list[list[int]]] = [[] for _ in conversations]
+        open_ones = list(range(len(conversations)))
+        # Turn by turn, so that turns which cannot fit are never tokenised.
+        turn = 0
+        while open_ones:
+            new = self._stages([(conversations[i], conversations[i].responses[turn]) for i in open_ones])
+            ids = self._ids([text for pair in new for text in pair])
+            for place, i in enumerate(open_ones):
+                texts[i] += new[place]
+                stages[i] += ids[2 * place : 2 * place + 2]
+            turn += 1
+            open_ones = [
+                i
+                for i in open_ones
+                if turn < len(conversations[i].responses) and len(stages[i][-1]) < self._max_length
+            ]
+        return [
+            self._encoding(texts[i], stages[i], whole=len(texts[i]) == 2 * len(conversation.responses))
+            for i, conversation in enumerate(conversations)
         ]
-        rendered: list[str] = self._tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=False
-        )
-        return rendered
+
+    def _stages(self, wanted: Sequence[tuple[Conversation, int]]) -> list[list[str]]:
+        """For a place in each conversation, its text up to the response there, and to that response's end."""
+        turns = [
+            [turn.for_template() for turn in conversation.messages[:place]] for conversation, place in wanted
+        ]
+        prompts = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return [
+            [prompt, prompt + conversation.messages[place].content + self._end]
+            for prompt, (conversation, place) in zip(prompts, wanted, strict=True)
+        ]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         encoded: list[list[int]] = self._tokenizer(
@@ -92,8 +104,11 @@ class Encoder:
         prefix = list(self._prepared.prefix)
         return [prefix + ids for ids in encoded] if prefix else encoded
 
-    def _encoding(self, texts: list[str], stages: list[list[int]]) -> Encoding:
-        """One conversation; `texts`, and `stages` as ids, go up to each response, and then to its end."""
+    def _encoding(self, texts: list[str], stages: list[list[int]], *, whole: bool) -> Encoding:
+        """One conversation; `texts`, and `stages` as ids, go up to each response, and then to its end.
+
+        `whole` says that they reach the end of the conversation.
+        """
         if len(stages[0]) >= self._max_length:
             return Encoding([], [], left_out="prompt too long")
         noted: list[str] = []
@@ -107,7 +122,7 @@ class Encoder:
         for begin, end in responses:
             labels[begin:end] = ids[begin:end]
         length = len(ids)
-        if length > self._max_length:
+        if length > self._max_length or not whole:
             if self._overlong == "drop":
                 return Encoding([], [], left_out=TOO_LONG)
             noted.append("response cut")
@@ -122,24 +137,12 @@ class Encoder:
         """Ids for which no token reaches across a bound, and the bounds."""
         ids = list(prompt)
         bounds = [len(ids)]
-        for before, text in pairwise(texts):
-            ids += self._continuation(ids, text[len(before) :])
+        for before, text in itertools.pairwise(texts):
+            # Some tokenizers put a space before a text, but most of those not behind a special token.
+            behind = self._tokenizer.eos_token + text[len(before) :]
+            ids += self._tokenizer(behind, add_special_tokens=False, verbose=False).input_ids[1:]
             bounds.append(len(ids))
         return ids, bounds
-
-    def _continuation(self, before: list[int], text: str) -> list[int]:
-        """The ids of a text behind others.
-
-        Some tokenizers put a space before a text that begins a sequence; behind a special token most of
-        them do not.
-        """
-        alone, behind = self._plain_ids(text), self._plain_ids(self._tokenizer.eos_token + text)[1:]
-        decode = self._tokenizer.decode
-        return behind if decode(before + behind) == decode(before) + text else alone
-
-    def _plain_ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-        return ids
 
 
 def _any_of(texts: Sequence[str]) -> re.Pattern[str]:

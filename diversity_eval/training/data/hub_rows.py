@@ -39,9 +39,10 @@ def read_hub_rows(
     location = ", ".join(part for part in (name, config, f"split {split}") if part)
     try:
         dataset = datasets.load_dataset(name, config, split=split)
-        chosen = dataset.select_columns([column for column in dataset.column_names if column in wanted])
-        size = len(dataset) if first_rows is None else min(first_rows, len(dataset))
-        rows: list[dict[str, Any]] = chosen.select(range(size)).to_list()
+        first = dataset.select(range(len(dataset) if first_rows is None else min(first_rows, len(dataset))))
+        columns = [column for column in dataset.column_names if column in wanted]
+        # A table without columns has no rows either.
+        rows = first.select_columns(columns).to_list() if columns else [{} for _ in range(len(first))]
     except Exception as error:
         # The library and those below it raise many kinds; whichever it is, there are no data.
         lines = str(error).strip().splitlines() or [""]

@@ -15,8 +15,8 @@ __all__ = ["Head", "Job", "Results", "Wanted", "compute"]
 # Size of a chunk's logits. Every chunk reads the whole weight, so small chunks are slow; large ones are
 # what the fused loss is there to avoid. Measured with benchmarks/losses.py on a CPU; a GPU wants larger
 # products.
-_CHUNK_BYTES = {"cpu": 32 << 20, "cuda": 256 << 20}
-_LEAST_ROWS = 64
+_CHUNK_BYTES = {"cpu": 48 << 20, "cuda": 256 << 20}
+_LEAST_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def compute(
 
     product_dtype = job.head.product_dtype
     dtype = torch.promote_types(product_dtype, torch.float32)
-    sums = torch.zeros(3, dtype=dtype, device=hidden.device)
-    results = Results(*sums.clone().unbind())
+    zero = torch.zeros((), dtype=dtype, device=hidden.device)
+    results = Results(loss=zero, p_label=zero.clone(), entropy=zero.clone())
     # float16 has no room for what is left of a small gradient after a division by thousands of tokens,
     # and a loss scale comes too late to save it. So there the division comes last.
     late = torch.float16 in (product_dtype, hidden.dtype)

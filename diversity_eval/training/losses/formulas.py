@@ -36,8 +36,7 @@ def gem(logits: "torch.Tensor", labels: "torch.Tensor", *, beta: float = 0.7) ->
     eq. 3 and theorem 3.1.
     """
     log_p = logits.log_softmax(-1)
-    # a token's column of probabilities, which the sum over log p weighs
-    tempered = (logits.detach() / beta).softmax(-1)
+    tempered = _tempered(logits.detach(), beta).softmax(-1)
     expected = (tempered * log_p).sum(-1)
     return expected - log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
 
@@ -69,7 +68,12 @@ def tofu(
     g is `focal_scaling` at the untempered p_y. Paper, eq. 8 and corollary 3.5.
     """
     scaling = focal_scaling(_log_p(logits.detach(), labels), gamma)
-    return -scaling * beta * _log_p(logits / beta, labels)
+    return -scaling * beta * _log_p(_tempered(logits, beta), labels)
+
+
+def _tempered(logits: "torch.Tensor", beta: float) -> "torch.Tensor":
+    """z / beta but for a constant: dividing logits of 1e4 before they are shifted costs their last digits."""
+    return (logits - logits.detach().amax(-1, keepdim=True)) / beta
 
 
 def _log_p(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":

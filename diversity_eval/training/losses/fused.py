@@ -42,7 +42,7 @@ def fused_linear_loss(
     chunk_rows: int | None = None,
     **params: float,
 ) -> "torch.Tensor":
-    """The loss `name` of the logits `hidden @ weight.T + bias`: its sum over the tokens that count, by `num_items`.
+    """The loss `name` of `hidden @ weight.T + bias`, summed over the tokens that count, over `num_items`.
 
     `hidden` is (..., size), `weight` (vocabulary, size), `labels` (...), aligned with `hidden`, -100
     where a token does not count; `num_items` is the number of tokens that count if it is None.
@@ -141,7 +141,6 @@ def _function() -> Any:
     if _FUNCTION is not None:
         return _FUNCTION
     import torch
-    from torch.autograd.function import once_differentiable
 
     class FusedLinearLoss(torch.autograd.Function):
         """Computes the gradients with the loss, and hands them out in backward."""
@@ -159,8 +158,9 @@ def _function() -> Any:
             return results.loss / job.items, results.p_label, results.entropy
 
         @staticmethod
-        @once_differentiable
         def backward(ctx: Any, grad: Any, *_: Any) -> Any:
+            if torch.is_grad_enabled():  # that is, with create_graph=True
+                raise RuntimeError("the fused loss has no second derivative; take token_loss of the logits")
             hidden, weight, bias = ctx.saved_tensors
             return (
                 _times(hidden, grad / ctx.hidden_divisor),

@@ -37,10 +37,10 @@ def pr_weight(
     position: "torch.Tensor",
     length: "torch.Tensor",
 ) -> "torch.Tensor":
-    """The weight of lambda-PR from log p, the token's place (from 1) and the response's length (paper, eq. 4).
+    """The weight of lambda-PR from log p, the token's place and the response's length (paper, eq. 4).
 
     w = lambda^((l-1)/L) [p <= delta] p / (alpha + (1 - alpha) p), delta = alpha t / (1 - (1 - alpha) t) with
-    t = lambda^(1/L). At least 0; 0 for every token that is likelier than delta.
+    t = lambda^(1/L), l from 1 to L. At least 0; 0 for every token that is likelier than delta.
     """
     import math
 

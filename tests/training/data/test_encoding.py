@@ -214,6 +214,17 @@ def test_a_conversation_is_cut_behind_its_last_response_that_is_left() -> None:
         assert encoding == Encoding(whole.input_ids[:kept], whole.labels[:kept], ("response cut",))
 
 
+def test_turns_that_cannot_fit_cost_nothing() -> None:
+    tokenizer = byte_level(adds_begin=True)
+    endless = conversation(*["What floats?", "The boat. " * 100] * 2_000)
+    few = conversation(*["What floats?", "The boat. " * 100] * 4)
+    encoding = one(encoder(tokenizer, 1_500), endless)
+    assert encoding == one(encoder(tokenizer, 1_500), few)
+    assert encoding.noted == ("response cut",)
+    assert len(encoding.input_ids) == 1_500
+    assert one(encoder(tokenizer, 1_500, "drop"), endless).left_out == "response too long"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

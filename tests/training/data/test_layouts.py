@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diversity_eval.training.data.conversation import FilteredRowError, Message, UnusableRowError
@@ -167,12 +167,17 @@ def test_messages_that_are_left_out(row: dict[str, Any], expected: str) -> None:
 
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["role", "content", "response", "overall_score"]), inner, max_size=3), max_leaves=8)  # fmt: skip
-COLUMNS = sorted({c for layout in FILE_LAYOUTS for c in layout.columns} | {
-    "input", "completions", "problem", "solution"})  # fmt: skip
+KEYS = st.sampled_from(["role", "content", "response", "overall_score"])
+VALUES = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8
+)
+COLUMNS = sorted(
+    {column for layout in FILE_LAYOUTS for column in layout.columns}
+    | {"input", "completions", "problem", "solution"}
+)
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES))
 def test_any_row_is_turns_or_a_reason(row: dict[str, Any]) -> None:
     for layout in (*FILE_LAYOUTS, ultrafeedback(7.0), numina_math_cot(False), numina_math_cot(True)):

@@ -128,3 +128,13 @@ def test_texts_of_control_tokens_but_no_letters() -> None:
     prepared = prepare_tokenizer(tokenizer, PLAIN)
     assert prepared.special_texts == ("</s>", "<pad>", "<s>")
     assert prepared.delimiters == DELIMITERS
+
+
+def test_delimiters_that_are_control_tokens_already_are_not_forbidden_twice() -> None:
+    tokenizer = byte_level(adds_begin=True)
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": ["<|answer|>", "<|response|>", "<|im_start|>"]}
+    )
+    prepared = prepare_tokenizer(tokenizer, TrainSettings(special_delimiters=True, reasoning=True))
+    assert prepared.special_texts == ("</s>", "<pad>", "<s>", "<|im_start|>")
+    assert not {"<|answer|>", "<|response|>"} & set(prepared.new_tokens)

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pytest
+
+from tests.training.runs import SharedRuns, make_lively, write_rows
+
+
+@pytest.fixture(scope="session")
+def runs(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> SharedRuns:
+    """Runs of the trainer on a tiny model whose probabilities are not all alike."""
+    folder = tmp_path_factory.mktemp("training")
+    rows = write_rows(folder / "rows.jsonl")
+    return SharedRuns(make_lively(checkpoint, rows, folder / "base"), rows, folder)
