@@ -6,11 +6,11 @@ Hidden states of size 512 and a frozen output layer, in float32: 1,024 tokens x 
 128,256 words, forward and backward, on two threads. `plain_tofu` is the obvious way: all logits, log-softmax
 at both temperatures. `plain_ce` is `F.cross_entropy` of all logits. For time the three take turns in one
 process; the ratios are of the medians. For memory each has a process of its own: how far its peak lies above
-what it held before, with twice and four times the tokens too for ours. Value and gradient of the two TOFUs are
-compared. Limits: 0.25x the extra memory and 1.0x the time of `plain_tofu`, 1.25x the time of `plain_ce`; what is
-needed beyond the hidden states' gradient grows at most 1.1x from one to four times the tokens; value within
-1e-6, gradient within 5e-6. Ends in one JSON line; exits with status 1 if a limit is missed. Needs Linux (/proc)
-and the extra `train`. A whole training step: training_step.py.
+what it held before, for ours with twice and four times the tokens too. Value and gradient of the two TOFUs
+are compared. Limits: 0.25x the extra memory and 1.0x the time of `plain_tofu`, 1.25x the time of `plain_ce`;
+what is needed beyond the hidden states' gradient grows at most 1.1x from one to four times the tokens; value
+within 1e-6, gradient within 5e-6. Ends in one JSON line; exits with status 1 if a limit is missed. Needs
+Linux (/proc) and the extra `train`. A whole training step: training_step.py.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def differences(tokens: int, vocabulary: int) -> tuple[float, float]:
 
 
 def times(tokens: int, vocabulary: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round; the first variant changes from round to round, and a round before them warms up."""
+    """Seconds of each round; another variant begins each time, and a round before them warms up."""
     hidden, weight, labels = inputs(tokens, vocabulary)
     names = list(VARIANTS)
     found: dict[str, list[float]] = {name: [] for name in names}
@@ -121,11 +121,11 @@ def status(name: str) -> int:
 
 
 def measure_memory(variant: str, tokens: int, vocabulary: int) -> None:
-    """In a process of its own: print the bytes that one forward and backward needed at most, above the inputs.
+    """In a process of its own: print how many bytes above the inputs one forward and backward needed at most.
 
-    The peak is the kernel's own, of all memory that was touched, allocator and libraries included. It is reset
-    once the inputs are there and a tiny run has loaded what loads at first use. getrusage's ru_maxrss would not
-    do: it cannot be reset, and starts at the size of the process that this one was started from.
+    The peak is the kernel's, of all memory that was touched, allocator and libraries included. It is reset
+    once the inputs are there and a tiny run has loaded what loads at first use. getrusage's ru_maxrss would
+    not do: it cannot be reset, and starts at the size of the process that this one was started from.
     """
     run(variant, *inputs(3, 2000))
     hidden, weight, labels = inputs(tokens, vocabulary)
@@ -137,7 +137,8 @@ def measure_memory(variant: str, tokens: int, vocabulary: int) -> None:
 
 def memory(variant: str, tokens: int, vocabulary: int, threads: int) -> int:
     command = [
-        sys.executable, __file__, "--threads", str(threads), "--memory-of", variant, str(tokens), str(vocabulary),
+        sys.executable, __file__, "--threads", str(threads),
+        "--memory-of", variant, str(tokens), str(vocabulary),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -19,11 +19,11 @@ __all__ = ["demo"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def demo(output: Path, num_samples: int, as_json: bool) -> None:
-    """Fine-tune a tiny built-in model with two losses, evaluate all versions with lm_eval, and compare them.
+    """Fine-tune a tiny built-in model with two losses, evaluate all versions with lm_eval, compare.
 
     Trains the base model at the first call (less than a minute on two cores), then runs the commands that it
-    prints. Needs no network and no GPU, but the extras `hf` and `train`; without `train` it evaluates the base
-    model alone.
+    prints. Needs no network and no GPU, but the extras `hf` and `train`; without `train` it evaluates the
+    base model alone.
     """
     from diversity_eval.cli.demo_tables import (
         print_commands,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,22 +33,20 @@ def print_commands(run: DemoRun, model: Path) -> None:
             f"\nIt is fine-tuned on {run.row_count} answered prompts ({run.rows}), once with each loss:"
         )
         for arguments in run.training_commands(model).values():
-            click.echo(f"  diversity-eval {shlex.join(arguments)}")
+            click.echo(f"  {shown_command('diversity-eval', arguments)}")
     click.echo(f"\n{'All versions are' if run.adapters else 'It is'} evaluated by lm-eval itself:")
     for arguments in run.evaluation_commands(model).values():
-        click.echo(f"  {shown_command(arguments)}")
+        click.echo(f"  {shown_command('lm_eval', arguments)}")
     click.echo()
 
 
 def print_training(trained: Mapping[str, TrainResult]) -> None:
-    """A line for each fine-tuning."""
+    """A line for each fine-tuning, with what can be compared between losses."""
     for name, result in trained.items():
-        click.echo(f"{name}: fine-tuned in {result.steps} steps, {result.seconds:.0f} s", nl=False)
+        click.echo(f"{name}: {result.steps} steps in {result.seconds:.0f} s", nl=False)
         if result.last_p_label is not None and result.last_entropy is not None:
-            click.echo(
-                f"; at the end mean p of the label {result.last_p_label:.3f}, entropy {result.last_entropy:.2f} nats",
-                nl=False,
-            )
+            click.echo(f"; at the end mean p of the label {result.last_p_label:.3f}", nl=False)
+            click.echo(f", output entropy {result.last_entropy:.2f} nats", nl=False)
         click.echo()
 
 
@@ -77,7 +74,8 @@ def print_table(
                 [_cell(each.difference, each.standard_error, each, sign="+") for each in found_all],
             )
     click.echo(
-        "self_bleu, compression_ratio: lower is more diverse; distinct_2, unique_fraction: higher is more diverse"
+        "self_bleu, compression_ratio: lower is more diverse; "
+        "distinct_2, unique_fraction: higher is more diverse"
     )
     if differences:
         _print_hint(differences)
@@ -96,14 +94,14 @@ def _cell(value: float | None, error: float | None, difference: Difference | Non
 
 
 def _print_hint(differences: Sequence[Difference]) -> None:
-    marked = sum(each.significant for each in differences)
-    against = "from base, or in a row of differences from 0" if _between(differences) else "from base"
+    marked, count = sum(each.significant for each in differences), len(differences)
+    against = "from base (a row of differences: from 0)" if _between(differences) else "from base"
     click.echo(
-        f"* differs {against}: p < {SIGNIFICANT} in a paired test over the prompts. {marked} of {len(differences)} "
-        f"comparisons are marked; noise alone would mark about {SIGNIFICANT * len(differences):.0f}."
+        f"* differs {against}: p < {SIGNIFICANT} in a paired test over the prompts. {marked} of {count} "
+        f"comparisons are marked;\n  noise alone would mark about {SIGNIFICANT * count:.1f}."
     )
     click.echo(
-        "A model of this size, trained once with each loss, shows how a comparison works, not which loss is better."
+        "A model of this size, trained once with each loss, shows how to compare, not which loss is better."
     )
 
 
@@ -131,13 +129,13 @@ def report(
     for name, each in result.evaluations.items():
         versions[name] = {
             "checkpoint": str(run.adapters.get(name, model)),
-            "evaluation": shown_command(evaluation[name]),
+            "evaluation": shown_command("lm_eval", evaluation[name]),
             "results_file": str(each.results_file),
             "results": each.results,
         }
         if name in result.trained:
             versions[name]["training"] = {
-                "command": f"diversity-eval {shlex.join(training[name])}",
+                "command": shown_command("diversity-eval", training[name]),
                 **{key: _plain(value) for key, value in vars(result.trained[name]).items()},
             }
     return {

@@ -43,8 +43,8 @@ def quantize(
     share = report.quantised_parameters / report.parameters
     error = report.error
     click.echo(
-        f"{report.output}: {report.matrices} matrices, {share:.1%} of {report.parameters:,} weights, in NF4; "
-        f"{report.bytes_before / 1e6:,.1f} MB became {report.bytes_after / 1e6:,.1f} MB"
+        f"{report.output}: {report.matrices} matrices, {share:.1%} of {report.parameters:,} weights, in "
+        f"NF4; {report.bytes_before / 1e6:,.1f} MB became {report.bytes_after / 1e6:,.1f} MB"
     )
     click.echo(
         f"Error: {error.relative:.4f} of the weights' norm, {error.mean_absolute:.3g} a weight on average; "

@@ -28,8 +28,8 @@ _SEED = 0
 class Difference:
     """The mean over prompts of `version` minus `reference` in one metric of one task.
 
-    The standard error is that of the prompts' own differences; the p-value is `paired_test`'s. All three are None
-    if no prompt has a value of both (the standard error also if one prompt has).
+    The standard error is that of the prompts' own differences; the p-value is `paired_test`'s. All three are
+    None if no prompt has a value of both (the standard error also if one prompt has).
     """
 
     task: str
@@ -70,7 +70,7 @@ def differences(evaluations: Mapping[str, Evaluation], reference: str = "base") 
 def compare(
     a: Sequence[float], b: Sequence[float], *, task: str, metric: str, version: str, reference: str
 ) -> Difference:
-    """The difference of two versions' values of the same prompts; prompts without two numbers are left out."""
+    """The difference of two versions' values for the same prompts; those without two numbers are left out."""
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if math.isfinite(x) and math.isfinite(y)]
     if not pairs:
         return Difference(task, metric, version, reference, 0, None, None, None)

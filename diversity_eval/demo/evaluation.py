@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from diversity_eval.errors import DiversityEvalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from diversity_eval.logs.logged import LoggedRun
 
-__all__ = ["TASKS", "Evaluation", "evaluate", "lm_eval_arguments", "shown_command"]
+__all__ = ["TASKS", "Evaluation", "evaluate", "lm_eval_arguments", "read_evaluation", "shown_command"]
 
 TASKS: Mapping[str, str] = {"demo_stories": "continue a story", "demo_prompts": "answer a prompt"}
 """The demo's tasks, with what they ask for."""
@@ -40,7 +40,7 @@ class Evaluation:
 
     @property
     def results(self) -> dict[str, dict[str, Any]]:
-        """Each task's metrics, as lm-eval names them; None where one is not a number."""
+        """Each task's metrics, as lm-eval names them; None where one is not finite."""
         found: Mapping[str, Mapping[str, Any]] = next(iter(self.runs.values())).results["results"]
         return {task: {key: _finite(value) for key, value in found[task].items()} for task in self.runs}
 
@@ -66,16 +66,16 @@ def lm_eval_arguments(model: Path, adapter: Path | None, output: Path, num_sampl
     ]  # fmt: skip
 
 
-def shown_command(arguments: list[str]) -> str:
-    """The command as a user can type it."""
+def shown_command(program: str, arguments: Sequence[str]) -> str:
+    """One of the demo's commands as a user can type it; each of them has one thread."""
     variables = " ".join(f"{name}={value}" for name, value in _THREADS.items())
-    return f"{variables} lm_eval {shlex.join(arguments)}"
+    return f"{variables} {program} {shlex.join(arguments)}"
 
 
 def evaluate(arguments: list[str], output: Path) -> Evaluation:
     """Run lm_eval with `arguments`, whose output path is `output`, and read what it wrote.
 
-    Raises DiversityEvalError with the end of what lm_eval said if it fails.
+    Raises DiversityEvalError, with the end of what lm_eval said, if it fails.
     """
     before = set(output.glob("*/results_*.json"))
     finished = subprocess.run(
@@ -91,7 +91,7 @@ def evaluate(arguments: list[str], output: Path) -> Evaluation:
 
 
 def read_evaluation(results_file: Path) -> Evaluation:
-    """The evaluation in a results file with its sample logs. Raises DiversityEvalError if a task is missing."""
+    """The evaluation in a results file with its sample logs. Raises DiversityEvalError if a task lacks."""
     from diversity_eval.logs.reading import read_logs
 
     runs = {run.task: run for run in read_logs([results_file])}

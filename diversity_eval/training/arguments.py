@@ -16,7 +16,7 @@ _PACKAGES = {"azure_ml": "azureml-mlflow", "comet_ml": "comet-ml", "flyte": "fly
 
 
 def training_arguments(settings: TrainSettings, output: Path) -> Any:
-    """The `SFTConfig` of a run. Raises DiversityEvalError for an optimiser that needs a GPU where there is none."""
+    """The `SFTConfig` of a run. Raises DiversityEvalError if the optimiser needs a GPU and there is none."""
     import torch
     from trl import SFTConfig
 
@@ -62,7 +62,8 @@ def training_arguments(settings: TrainSettings, output: Path) -> Any:
         trust_remote_code=False,
     )
     if arguments.n_gpu > 1:
-        # Several GPUs of one process (DataParallel) would split the batches; a launcher starts one process each.
+        # Several GPUs of one process (DataParallel) would split the batches; a launcher starts one process
+        # each.
         arguments._n_gpu = 1
     return arguments
 

@@ -26,7 +26,7 @@ def shipped_configurations() -> list[str]:
 
 
 def read_configuration(name: str) -> tuple[dict[str, Any], Path]:
-    """The settings of a file, or of a shipped configuration by its name, and the file's path; not yet checked.
+    """The settings of a file or of a shipped configuration by its name, and the file's path; not checked.
 
     `extends: OTHER.yaml`, relative to the file, takes over the other's settings; the file's own win. If it
     has a loss, the other's loss parameters are not taken over.

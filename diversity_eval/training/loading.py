@@ -29,8 +29,8 @@ def check_extra(settings: TrainSettings) -> None:
     needed = (*_NEEDED, "bitsandbytes") if settings.quantization == "nf4" else _NEEDED
     if missing := [name for name in needed if find_spec(name) is None]:
         raise DiversityEvalError(
-            f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed: "
-            "pip install 'diversity-eval[train]'"
+            f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed: pip install 'diversity-eval[train]'"
         )
 
 
@@ -62,8 +62,8 @@ def load_tokenizer(settings: TrainSettings) -> Any:
 def load_base(settings: TrainSettings) -> LoadedModel:
     """The base model, as it will be trained.
 
-    Raises DiversityEvalError: nothing of that name can be had, it is no causal language model, weights are missing,
-    or it is quantised and `quantization` says otherwise.
+    Raises DiversityEvalError: nothing of that name can be had, it is no causal language model, weights are
+    missing, or it is quantised and `quantization` says otherwise.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -89,7 +89,8 @@ def load_base(settings: TrainSettings) -> LoadedModel:
     elif settings.quantization == "nf4":
         arguments["quantization_config"] = _nf4(dtype)
     elif not settings.lora:
-        # Small updates are lost in bfloat16 weights: they are kept in float32, and computed in `dtype` by autocast.
+        # Small updates are lost in bfloat16 weights: they are kept in float32, and computed in `dtype` by
+        # autocast.
         arguments["dtype"] = torch.float32
     if settings.quantization == "nf4":
         arguments["device_map"] = {"": _device()}
@@ -105,8 +106,8 @@ def load_base(settings: TrainSettings) -> LoadedModel:
         raise DiversityEvalError(f"model {name}: does not load: {_said(error)}") from None
     if missing := sorted(loading.get("missing_keys") or ()):
         raise DiversityEvalError(
-            f"model {name}: has no weights for {', '.join(missing[:3])}; expected a causal language model with all "
-            "its weights"
+            f"model {name}: has no weights for {', '.join(missing[:3])}; expected a causal language model "
+            "with all its weights"
         )
     source = str(getattr(text, "dtype", None) or "float32").removeprefix("torch.")
     return LoadedModel(model, stored is not None, source)

@@ -26,8 +26,8 @@ _DIGEST = "encoded_rows_sha256"
 class OutputState:
     """What an output folder holds.
 
-    `new`: nothing, or an earlier run that `write_settings` shall delete (`replaces`); `resume`: a run with these
-    settings was cut off, and goes on from `checkpoint` (None: from its start); `finished`: it is done.
+    `new`: nothing, or an earlier run that `write_settings` shall delete (`replaces`); `resume`: a run with
+    these settings was cut off, and goes on from `checkpoint` (None: from its start); `finished`: it is done.
     """
 
     state: Literal["new", "resume", "finished"]
@@ -39,8 +39,8 @@ class OutputState:
 def open_output(folder: Path, settings: TrainSettings, *, overwrite: bool = False) -> OutputState:
     """What the folder holds. Changes nothing.
 
-    Raises DiversityEvalError: it holds something else, or (without `overwrite`) a run with other settings, or it can't
-    be read or written.
+    Raises DiversityEvalError: it holds something else, or (without `overwrite`) a run with other settings, or
+    it can't be read or written.
     """
     there = _entries(folder)
     if not there:
@@ -70,14 +70,14 @@ def write_settings(
 ) -> None:
     """Make the folder, with the settings in it; a run that goes on must have the same data.
 
-    With `replaces` what was there is deleted before. Raises DiversityEvalError if it can't be written, or the data
-    differ.
+    With `replaces` what was there is deleted before. Raises DiversityEvalError if it can't be written, or the
+    data differ.
     """
     before = None if replaces else (_read(folder / SETTINGS_FILE) or {}).get(_DIGEST)
     if before not in (None, data_digest):
         raise DiversityEvalError(
-            f"{folder}: holds a run on other data or with another tokenizer than are there now, though under the "
-            "same names; choose another folder, or --overwrite"
+            f"{folder}: holds a run on other data or with another tokenizer than are there now, though under "
+            "the same names; choose another folder, or --overwrite"
         )
     try:
         if replaces:
@@ -90,7 +90,7 @@ def write_settings(
 
 
 def _entries(folder: Path) -> list[str]:
-    """The names in a folder, none if it does not exist, but for what was left of a file that was being written."""
+    """The names in a folder, none if it does not exist; but not those of files that were being written."""
     try:
         if folder.is_dir():
             names = [path.name for path in folder.iterdir()]

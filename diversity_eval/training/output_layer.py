@@ -34,7 +34,7 @@ class LossChoice:
 
 @dataclass(frozen=True)
 class OutputLayer:
-    """How a model's logits come out of its last hidden states: scale x (hidden @ weight.T + bias), then a soft cap."""
+    """A model's logits from its last hidden states: scale x (hidden @ weight.T + bias), then a soft cap."""
 
     softcap: float | None
     scale: float
@@ -87,9 +87,9 @@ def read_output_layer(model: Any, name: str) -> OutputLayer:
 def compute_loss_in_forward(model: Any, choice: LossChoice, layer: OutputLayer) -> None:
     """Make `model(..., labels=..., token_loss=True)` return the loss and what the tokens were like.
 
-    Without `token_loss` the model is what it was. The result is a dictionary of tensors without dimension: `loss`
-    (the sum over counting tokens by `num_items`, or by their number), `tokens`, `p_label`, `entropy` (sums, see
-    `LossStatistics`).
+    Without `token_loss` the model is what it was. The result is a dictionary of tensors without dimension:
+    `loss` (the sum over counting tokens by `num_items`, or by their number), `tokens`, `p_label`, `entropy`
+    (sums, see `LossStatistics`).
     """
     original = model.forward
 
@@ -132,7 +132,7 @@ def _fused(
         logit_scale=layer.scale,
         entropy=True,
         **_place(choice, labels),
-        **choice.parameters,
+        **_parameters(choice),
     )
     assert statistics.entropy is not None  # asked for
     return {
@@ -153,7 +153,7 @@ def _plain(
     labels = labels.to(logits.device)
     shifted = labels[:, 1:]
     logits = logits[:, :-1]
-    total = token_loss(choice.name, logits, shifted, **_place(choice, labels), **choice.parameters).sum()
+    total = token_loss(choice.name, logits, shifted, **_place(choice, labels), **_parameters(choice)).sum()
     counts = shifted != IGNORED
     tokens = counts.sum()
     with torch.no_grad():
@@ -168,13 +168,18 @@ def _plain(
     }
 
 
-def _place(choice: LossChoice, labels: "torch.Tensor") -> "dict[str, torch.Tensor]":
+def _place(choice: LossChoice, labels: "torch.Tensor") -> dict[str, Any]:
     from diversity_eval.training.losses import loss_named, response_places
 
     if not loss_named(choice.name).needs_place:
         return {}
     position, length = response_places(labels)
     return {"position": position[:, 1:], "length": length[:, 1:]}
+
+
+def _parameters(choice: LossChoice) -> dict[str, Any]:
+    """The loss's own; none of them is called as an argument of the loss functions."""
+    return dict(choice.parameters)
 
 
 def _whole(parameter: Any) -> Any:
@@ -216,6 +221,6 @@ def _scale(measured: float, config: Any) -> float:
 
 def _unusual(name: str, what: str) -> DiversityEvalError:
     return DiversityEvalError(
-        f"{name}: its logits are not those of its last hidden states through its output layer ({what}), so the fused "
-        "loss would train on something else; use --no-fused, which takes the model's own logits"
+        f"{name}: its logits are not those of its last hidden states through its output layer ({what}), so "
+        "the fused loss would train on something else; use --no-fused, which takes the model's own logits"
     )

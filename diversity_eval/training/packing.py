@@ -9,7 +9,7 @@ __all__ = ["as_dataset", "check_packed_attention"]
 
 
 def as_dataset(rows: list[EncodedRow], *, pack_to: int | None = None) -> Any:
-    """A `datasets.Dataset` of input ids and labels; packed into sequences of `pack_to` tokens if that is given.
+    """A `datasets.Dataset` of input ids and labels; in sequences of `pack_to` tokens if that is given.
 
     A row is never cut by packing (best fit, longest first), so that each response stays whole.
     """
@@ -33,9 +33,10 @@ def as_dataset(rows: list[EncodedRow], *, pack_to: int | None = None) -> Any:
 def check_packed_attention(model: Any, name: str) -> None:
     """Raise DiversityEvalError if a model looks from one packed row into another.
 
-    Whether it keeps rows apart, given their position ids, depends on the architecture and the kind of attention; most
-    that don't say nothing. So a row is run alone and behind others: its logits must be the same, and must not depend
-    on what the others are. A recurrent layer's state may leak little, and still leaks.
+    Whether it keeps rows apart, given their position ids, depends on the architecture and the kind of
+    attention; most that don't say nothing. So a row is run alone and behind others: its logits must be the
+    same, and must not depend on what the others are. A recurrent layer's state may leak little, and still
+    leaks.
     """
     import torch
 
@@ -53,8 +54,8 @@ def check_packed_attention(model: Any, name: str) -> None:
         model.train(training)
     exact = model.dtype in (torch.float32, torch.float64)
     alike = apart <= (1e-4 * largest if exact else max(1e-4 * largest, 0.2 * mixed))
-    # What is hidden has the weight 0, so not even rounding may differ; but where tokens share experts, those of another
-    # row change the sizes of the products.
+    # What is hidden has the weight 0, so not even rounding may differ; but where tokens share experts, those
+    # of another row change the sizes of the products.
     rounding = 1e-5 * largest if exact or not _has_experts(model) else max(1e-5 * largest, 1e-2 * mixed)
     if not (alike and leak <= rounding):
         raise DiversityEvalError(
@@ -70,8 +71,10 @@ def _has_experts(model: Any) -> bool:
 
 
 def _packed_differences(model: Any) -> tuple[float, float, float, float]:
-    """How large a row's logits are, and the largest differences: between the row alone and packed, between packed
-    behind different rows, and between the two if nothing were kept apart.
+    """How large a row's logits are, and the largest differences of them.
+
+    Between the row alone and packed; between it packed behind different rows; and between it alone and packed
+    if nothing were kept apart.
     """
     import torch
 

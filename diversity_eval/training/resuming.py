@@ -9,7 +9,7 @@ from diversity_eval.data.writing import write_text
 __all__ = ["COMPLETE", "LOG_FILE", "cut_log", "drop_torn", "last_complete", "mark_complete", "step_of"]
 
 COMPLETE = "complete.json"
-"""Written into a checkpoint last, with the sizes of its files: one without it was cut off while it was saved."""
+"""Written into a checkpoint last, with the sizes of its files: one without it was cut off while saving."""
 LOG_FILE = "log.jsonl"
 
 

@@ -28,9 +28,10 @@ _MERGED = "merged"
 class TrainResult:
     """What came out of a run.
 
-    `steps` optimiser steps in all, those after `resumed_from` in `seconds`; `loss` is the mean over the run's logged
-    rows, the `last_` ones are of its last logged window (None if no token in it had a finite loss). `not_finite`
-    counts forward passes whose loss was not finite (`losses`), and optimiser steps that were left out (`steps`).
+    `steps` optimiser steps in all, those after `resumed_from` in `seconds`; `loss` is the mean over the run's
+    logged rows, the `last_` ones are of its last logged window (None if no token in it had a finite loss).
+    `not_finite` counts forward passes whose loss was not finite (`losses`), and optimiser steps that were
+    left out (`steps`).
     """
 
     output: Path
@@ -48,8 +49,9 @@ class TrainResult:
 def train(settings: TrainSettings, output: Path, *, overwrite: bool = False) -> TrainResult | None:
     """Train as `settings` say and write adapter or model, tokenizer, card and record to `output`.
 
-    A run that was cut off goes on from its last complete checkpoint, on the same trajectory; a finished one is merged
-    if that is asked and was not done. Returns the result, None in all processes but the first of several.
+    A run that was cut off goes on from its last complete checkpoint, on the same trajectory; a finished one
+    is merged if that is asked and was not done. Returns the result, None in all processes but the first of
+    several.
     """
     from diversity_eval.training.arguments import check_reporters
     from diversity_eval.training.loading import check_extra
@@ -94,7 +96,8 @@ class _Run:
         left_out = trainer.not_finite["steps"]
         if outcome.global_step and left_out >= outcome.global_step:
             raise DiversityEvalError(
-                f"not one of {left_out} steps had a finite loss and gradient, so nothing was learnt; {_advice()}"
+                f"not one of {left_out} steps had a finite loss and gradient, so nothing was learnt; "
+                f"{_advice()}"
             )
         self._save(trainer, loaded, tokenizer)
         if not self._first:
@@ -132,7 +135,8 @@ class _Run:
             peft_config=adapter_config(settings),
             callbacks=callbacks(self._output),
         )
-        # SFTTrainer turns the adapter on a quantised base into bfloat16, where small updates are rounded away.
+        # SFTTrainer turns the adapter on a quantised base into bfloat16, where small updates are rounded
+        # away.
         for parameter in trainer.model.parameters():
             if parameter.requires_grad and parameter.dtype in (torch.bfloat16, torch.float16):
                 parameter.data = parameter.data.float()
@@ -223,7 +227,7 @@ class _Run:
 
 
 def _shared_state(output: Path, settings: TrainSettings, overwrite: bool) -> OutputState:
-    """What the output folder holds: in all of several processes what the first found, which soon changes it."""
+    """What the output folder holds; in all of several processes what the first found, who will change it."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return open_output(output, settings, overwrite=overwrite)
     import torch

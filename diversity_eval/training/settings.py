@@ -51,7 +51,7 @@ class TrainSettings:
     first_rows: int | None = None
     """Read only this many rows of the source, from its start."""
     max_rows: int | None = None
-    """Train on at most this many of the usable rows, drawn with `seed`; they keep their order before shuffling."""
+    """Train on at most this many of the usable rows, drawn with `seed`; in their order until shuffled."""
     min_score: float = 7.0
     """ultrafeedback: the least score of a prompt's best completion."""
     reasoning: bool = False

@@ -57,8 +57,8 @@ def read_settings(path: Path) -> dict[str, Any]:
 def overridden(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with those of `more` over them, a loss's parameters one by one; neither is checked.
 
-    A parameter may stand beside the settings or under `loss_parameters`. Those of another loss than `more` names
-    are left out.
+    A parameter may stand beside the settings or under `loss_parameters`. Those of another loss than `more`
+    names are left out.
     """
     merged = {**values, **more}
     if not all(isinstance(each.get("loss_parameters", {}), dict) for each in (values, more)):
@@ -77,8 +77,8 @@ def overridden(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, 
 def build_settings(given: Mapping[str, Any], where: str = "the command line") -> TrainSettings:
     """Settings from values by name; `where` is what messages call their source.
 
-    Raises DiversityEvalError for a name that does not exist, a value of the wrong kind or out of range, or settings
-    that contradict each other, in one message that names the setting.
+    Raises DiversityEvalError for a name that does not exist, a value of the wrong kind or out of range, or
+    settings that contradict each other, in one message that names the setting.
     """
     values = dict(given)
     loose = {name: values.pop(name) for name in LOSS_PARAMETERS if name in values}
@@ -186,12 +186,14 @@ def _check_together(settings: TrainSettings, where: str) -> None:
     check_loss(settings.loss, settings.loss_parameters)
     if settings.quantization != "none" and not settings.lora:
         raise DiversityEvalError(
-            f"{where}: quantised weights cannot be trained themselves; say quantization none, or keep the adapter"
+            f"{where}: quantised weights cannot be trained themselves; say quantization none, or keep the "
+            "adapter"
         )
     if settings.special_delimiters and settings.lora:
         raise DiversityEvalError(
-            f"{where}: special_delimiters adds tokens that the base model lacks, so an adapter could not be loaded on "
-            "it; train all weights (--no-lora --quantization none), or keep the delimiters plain text"
+            f"{where}: special_delimiters adds tokens that the base model lacks, so an adapter could not "
+            "be loaded on it; train all weights (--no-lora --quantization none), or keep the delimiters "
+            "plain text"
         )
     if settings.merge and not settings.lora:
         raise DiversityEvalError(
@@ -214,8 +216,8 @@ def _import_loss(name: str) -> None:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:  # a module may do anything while it is imported
         raise DiversityEvalError(
-            f"loss {name}: cannot be imported ({type(error).__name__}: {error}); expected MODULE:FUNCTION of a module "
-            "that Python finds (PYTHONPATH)"
+            f"loss {name}: cannot be imported ({type(error).__name__}: {error}); expected MODULE:FUNCTION of "
+            "a module that Python finds (PYTHONPATH)"
         ) from None
     if not callable(found):
         raise DiversityEvalError(f"loss {name}: is no function")

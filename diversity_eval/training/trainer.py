@@ -17,10 +17,10 @@ _CLASS: Any = None
 def trainer_class() -> Any:
     """The trainer; made at its first use, since a class needs its base and TRL takes seconds to import.
 
-    `TokenLossTrainer(choice, layer, strict=..., **arguments of SFTTrainer)`. The loss is the mean over the tokens
-    that count in the whole accumulated batch, over all devices. A forward pass with a loss that is not finite adds
-    nothing; an optimiser step is left out if its gradient is not finite, or if no loss of its passes was. Both are
-    counted in `not_finite`, and with `strict` the first raises DiversityEvalError.
+    `TokenLossTrainer(choice, layer, strict=..., **arguments of SFTTrainer)`. The loss is the mean over the
+    tokens that count in the whole accumulated batch, over all devices. A forward pass with a loss that is not
+    finite adds nothing; an optimiser step is left out if its gradient is not finite, or if no loss of its
+    passes was. Both are counted in `not_finite`, and with `strict` the first raises DiversityEvalError.
     """
     global _CLASS
     if _CLASS is not None:
@@ -30,7 +30,7 @@ def trainer_class() -> Any:
     from trl import SFTTrainer
 
     class SkipNotFinite(TrainerCallback):  # type: ignore[misc]
-        """Leaves out an optimiser step that has no finite gradient, and goes on counting when a run goes on."""
+        """Leaves out an optimiser step that has no finite gradient; a run that goes on goes on counting."""
 
         def __init__(self, trainer: Any) -> None:
             self._trainer = trainer
@@ -54,12 +54,13 @@ def trainer_class() -> Any:
 
         def __init__(self, choice: LossChoice, layer: OutputLayer, *, strict: bool, **arguments: Any) -> None:
             super().__init__(**arguments)
-            # `compute_loss` divides by the tokens of the whole accumulated batch; the Trainer must not divide again.
+            # `compute_loss` divides by the tokens of the whole accumulated batch; the Trainer must not divide
+            # again.
             self.model_accepts_loss_kwargs = True
             self.loss_is_scaled_for_ga = True
             self._strict = strict
             self.not_finite = {"losses": 0, "steps": 0}
-            """Forward passes whose loss was not finite, in all processes; optimiser steps that were left out."""
+            """Forward passes with a loss that is not finite, in all processes; optimiser steps left out."""
             self._passes = {"finite": 0, "lost": 0}  # of this process in this step
             self._lost = 0  # of this process since the last log
             self._window: list[dict[str, torch.Tensor]] = []
@@ -98,7 +99,7 @@ def trainer_class() -> Any:
             return (loss, outputs) if return_outputs else loss
 
         def step_has_a_loss(self) -> bool:
-            """Whether a pass of this step had a finite loss, in any process, or there was none to have one."""
+            """Whether any pass of this step had a finite loss, in any process, or none was lost."""
             passes = torch.tensor(list(self._passes.values()), device=self.accelerator.device)
             self._passes = {"finite": 0, "lost": 0}
             finite, lost = self.accelerator.reduce(passes, reduction="sum").tolist()

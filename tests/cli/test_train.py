@@ -52,7 +52,10 @@ def refused(*words: str) -> str:
 def test_help_has_examples() -> None:
     shown = call("--help")
     assert shown.exit_code == 0
-    assert "diversity-eval train --model M --dataset alpaca --loss tofu --gamma 3 --beta 0.8 -o OUT" in shown.stdout
+    assert (
+        "diversity-eval train --model M --dataset alpaca --loss tofu --gamma 3 --beta 0.8 -o OUT"
+        in shown.stdout
+    )
     assert "Traceback" not in shown.output
 
 
@@ -63,7 +66,20 @@ def test_every_setting_has_an_option() -> None:
 
 
 def test_the_command_of_the_issue(trainer: Trainer) -> None:
-    words = "--model M --dataset alpaca --loss tofu --gamma 3 --beta 0.8 -o OUT".split()
+    words = [
+        "--model",
+        "M",
+        "--dataset",
+        "alpaca",
+        "--loss",
+        "tofu",
+        "--gamma",
+        "3",
+        "--beta",
+        "0.8",
+        "-o",
+        "OUT",
+    ]
     assert call(*words).exit_code == 0
     assert trainer.settings == TrainSettings(
         model="M", dataset="alpaca", loss="tofu", loss_parameters={"gamma": 3.0, "beta": 0.8}
@@ -73,23 +89,24 @@ def test_the_command_of_the_issue(trainer: Trainer) -> None:
 
 def test_every_option_arrives(trainer: Trainer) -> None:
     words = (
-        "--model M --revision r --dataset o/d --dataset-split s --dataset-config c --first-rows 9 --max-rows 8 "
-        "--min-score 6.5 --max-length 99 --overlong drop --packing --quantization none --dtype bfloat16 --lora "
-        "--lora-rank 2 --lora-alpha 3 --lora-dropout 0.5 --epochs 1.5 --max-steps 7 --batch-size 5 --accumulation 6 "
-        "--learning-rate 1e-3 --schedule constant --warmup-steps 0 --weight-decay 0 --optimizer adamw_torch "
-        "--max-grad-norm 2 --neftune-alpha 4 --no-gradient-checkpointing --seed 0 --no-fused --save-steps 10 "
-        "--log-steps 1 --report-to wandb --report-to tensorboard --strict --merge --loss pr --lambda 0.2 --alpha 1e-3 "
+        "--model M --revision r --dataset o/d --dataset-split s --dataset-config c --first-rows 9 "
+        "--max-rows 8 --min-score 6.5 --max-length 99 --overlong drop --packing --quantization none "
+        "--dtype bfloat16 --lora --lora-rank 2 --lora-alpha 3 --lora-dropout 0.5 --epochs 1.5 "
+        "--max-steps 7 --batch-size 5 --accumulation 6 --learning-rate 1e-3 --schedule constant "
+        "--warmup-steps 0 --weight-decay 0 --optimizer adamw_torch --max-grad-norm 2 --neftune-alpha "
+        "4 --no-gradient-checkpointing --seed 0 --no-fused --save-steps 10 --log-steps 1 --report-to "
+        "wandb --report-to tensorboard --strict --merge --loss pr --lambda 0.2 --alpha 1e-3 "
         "--plain-delimiters --no-reasoning -o OUT --overwrite"
-    ).split()
-    shown = call(*words)
+    )
+    shown = call(*words.split())
     assert shown.exit_code == 0, shown.output
     assert trainer.settings == TrainSettings(
-        model="M", revision="r", dataset="o/d", dataset_split="s", dataset_config="c", first_rows=9, max_rows=8,
-        min_score=6.5, max_length=99, overlong="drop", packing=True, quantization="none", dtype="bfloat16",
-        lora_rank=2, lora_alpha=3, lora_dropout=0.5, epochs=1.5, max_steps=7, batch_size=5, accumulation=6,
-        learning_rate=1e-3, schedule="constant", warmup_steps=0, weight_decay=0.0, optimizer="adamw_torch",
-        max_grad_norm=2.0, neftune_alpha=4.0, gradient_checkpointing=False, seed=0, fused=False, save_steps=10,
-        log_steps=1, report_to=("wandb", "tensorboard"), strict=True, merge=True, loss="pr",
+        model="M", revision="r", dataset="o/d", dataset_split="s", dataset_config="c", first_rows=9,
+        max_rows=8, min_score=6.5, max_length=99, overlong="drop", packing=True, quantization="none",
+        dtype="bfloat16", lora_rank=2, lora_alpha=3, lora_dropout=0.5, epochs=1.5, max_steps=7, batch_size=5,
+        accumulation=6, learning_rate=1e-3, schedule="constant", warmup_steps=0,
+        weight_decay=0.0, optimizer="adamw_torch", max_grad_norm=2.0, neftune_alpha=4.0, gradient_checkpointing=False, seed=0, fused=False,
+        save_steps=10, log_steps=1, report_to=("wandb", "tensorboard"), strict=True, merge=True, loss="pr",
         loss_parameters={"lambda": 0.2, "alpha": 1e-3},
     )  # fmt: skip
     assert trainer.overwrite
@@ -106,9 +123,19 @@ def configured(tmp_path: Path, text: str, *words: str) -> Result:
     [
         ("loss: tofu\ngamma: 2\nbeta: 0.6", "", "tofu", {"gamma": 2.0, "beta": 0.6}),
         ("loss: tofu\ngamma: 2\nbeta: 0.6", "--gamma 5", "tofu", {"gamma": 5.0, "beta": 0.6}),
-        ("loss: tofu\nloss_parameters: {gamma: 2, beta: 0.6}", "--gamma 5", "tofu", {"gamma": 5.0, "beta": 0.6}),
+        (
+            "loss: tofu\nloss_parameters: {gamma: 2, beta: 0.6}",
+            "--gamma 5",
+            "tofu",
+            {"gamma": 5.0, "beta": 0.6},
+        ),
         ("loss: tofu\ngamma: 2\nbeta: 0.6", "--loss-parameter gamma=5", "tofu", {"gamma": 5.0, "beta": 0.6}),
-        ("loss: tofu\nloss_parameters: {gamma: 2}", "--loss-parameter beta=0.9", "tofu", {"gamma": 2.0, "beta": 0.9}),
+        (
+            "loss: tofu\nloss_parameters: {gamma: 2}",
+            "--loss-parameter beta=0.9",
+            "tofu",
+            {"gamma": 2.0, "beta": 0.9},
+        ),
         ("loss: tofu\ngamma: 2\nbeta: 0.6", "--loss tofu", "tofu", {"gamma": 2.0, "beta": 0.6}),
         # gamma 2 was chosen for another loss
         ("loss: tofu\ngamma: 2\nbeta: 0.6", "--loss focal", "focal", {}),
@@ -119,7 +146,9 @@ def configured(tmp_path: Path, text: str, *words: str) -> Result:
 def test_the_command_line_goes_over_the_file(
     trainer: Trainer, tmp_path: Path, text: str, words: str, loss: str, parameters: dict[str, float]
 ) -> None:
-    shown = configured(tmp_path, f"model: M\ndataset: alpaca\nseed: 5\n{text}\n", *words.split(), "--no-packing")
+    shown = configured(
+        tmp_path, f"model: M\ndataset: alpaca\nseed: 5\n{text}\n", *words.split(), "--no-packing"
+    )
     assert shown.exit_code == 0, shown.output
     assert (trainer.settings.loss, trainer.settings.loss_parameters) == (loss, parameters)
     assert (trainer.settings.seed, trainer.settings.packing) == (5, False)
@@ -143,14 +172,29 @@ def test_a_shipped_configuration(trainer: Trainer) -> None:
         ("", "the command line: says no model; add --model, or `model:` in the configuration"),
         ("--model M", "the command line: says no dataset; add --dataset, or `dataset:` in the configuration"),
         ("--model M --dataset alpaca", "no output folder: add -o FOLDER"),
-        ("--model M --dataset alpaca --loss toffu -o O", "there is no loss 'toffu': expected one of ce, focal"),
+        (
+            "--model M --dataset alpaca --loss toffu -o O",
+            "there is no loss 'toffu': expected one of ce, focal",
+        ),
         ("--model M --dataset alpaca --gamma 3 -o O", "the loss ce has no parameter 'gamma'; it has: none"),
         ("--model M --dataset alpaca --loss-parameter x -o O", "--loss-parameter x: expected NAME=NUMBER"),
         ("--model M --dataset alpaca --loss-parameter =1 -o O", "--loss-parameter =1: expected NAME=NUMBER"),
-        ("--model M --dataset alpaca --loss-parameter a=b -o O", "--loss-parameter a=b: expected NAME=NUMBER"),
-        ("--model M --dataset alpaca --quantization int8 -o O", "the command line: quantization = 'int8': expected"),
-        ("--model M --dataset alpaca --lora-rank 0 -o O", "the command line: lora_rank = 0: expected 1 or more"),
-        ("--model M --dataset alpaca --no-lora -o O", "the command line: quantised weights cannot be trained"),
+        (
+            "--model M --dataset alpaca --loss-parameter a=b -o O",
+            "--loss-parameter a=b: expected NAME=NUMBER",
+        ),
+        (
+            "--model M --dataset alpaca --quantization int8 -o O",
+            "the command line: quantization = 'int8': expected",
+        ),
+        (
+            "--model M --dataset alpaca --lora-rank 0 -o O",
+            "the command line: lora_rank = 0: expected 1 or more",
+        ),
+        (
+            "--model M --dataset alpaca --no-lora -o O",
+            "the command line: quantised weights cannot be trained",
+        ),
         ("--config nowhere.yaml -o O", "configuration nowhere.yaml: no such file"),
     ],
 )
@@ -161,9 +205,13 @@ def test_a_mistake_is_one_line(words: str, message: str) -> None:
 def test_a_mistake_names_the_file_and_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("model: M\ndataset: alpaca\n", encoding="utf-8")
-    assert refused("--config", str(path), "--seed", "-1", "-o", "O").startswith(f"{path} and the command line: seed = -1")
+    assert refused("--config", str(path), "--seed", "-1", "-o", "O").startswith(
+        f"{path} and the command line: seed = -1"
+    )
     path.write_text("model: M\ndataset: alpaca\nlora_rnk: 3\n", encoding="utf-8")
-    assert refused("--config", str(path), "-o", "O").startswith(f"{path}: there is no setting 'lora_rnk'; did you mean")
+    assert refused("--config", str(path), "-o", "O").startswith(
+        f"{path}: there is no setting 'lora_rnk'; did you mean"
+    )
 
 
 def test_what_is_printed(trainer: Trainer) -> None:
@@ -171,7 +219,8 @@ def test_what_is_printed(trainer: Trainer) -> None:
     assert call(*words).stdout.splitlines() == [
         "60 steps in 12 s; at the end loss 2.250, mean p of the label 0.125, output entropy 1.50 nats",
         "OUT: adapter, tokenizer, README.md, log.jsonl",
-        "  lm_eval --tasks creative --model hf --model_args pretrained=M,peft=OUT,tokenizer=OUT --batch_size 16",
+        "  lm_eval --tasks creative --model hf "
+        "--model_args pretrained=M,peft=OUT,tokenizer=OUT --batch_size 16",
     ]
     trainer.not_finite = {"losses": 3, "steps": 1}
     trainer.merged = Path("OUT/merged")

@@ -59,7 +59,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
             "dropout": 0.0,
         },
     ),
-    "bloom": ("BloomConfig", {**dict.fromkeys(_COMMON), "vocab_size": 97, "hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "bloom": (
+        "BloomConfig",
+        {**dict.fromkeys(_COMMON), "vocab_size": 97, "hidden_size": 32, "n_layer": 2, "n_head": 4},
+    ),
     "recurrent gemma, soft cap": (
         "RecurrentGemmaConfig",
         {"num_hidden_layers": 3, "intermediate_size": 96, "logits_soft_cap": 5.0, "attention_window_size": 6},

@@ -14,8 +14,10 @@ Fault = Literal["loss", "gradient", "interrupt"]
 
 
 def break_passes(monkeypatch: pytest.MonkeyPatch, fault: Fault, passes: Container[int]) -> None:
-    """Make the forward passes of these numbers (from 0, in training) give NaN hidden states, give NaN gradients, or be
-    interrupted as by Ctrl-C.
+    """Break the forward passes of these numbers (from 0, in training).
+
+    Their hidden states are NaN (`loss`), or the gradients of these (`gradient`), or it is as if somebody
+    pressed Ctrl-C (`interrupt`).
     """
     load = loading.load_base
 
@@ -34,7 +36,8 @@ def break_passes(monkeypatch: pytest.MonkeyPatch, fault: Fault, passes: Containe
                 raise KeyboardInterrupt
             if fault == "loss":
                 return output * float("nan")
-            output.register_hook(lambda gradient: gradient * float("nan"))
+            register: Any = output.register_hook
+            register(lambda gradient: gradient * float("nan"))
             return output
 
         loaded.model.model.norm.register_forward_hook(after)

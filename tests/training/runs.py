@@ -1,4 +1,4 @@
-"""Short runs of the trainer on a tiny model, shared between tests, and a second trainer to compare them with."""
+"""Short runs of the trainer on a tiny model, shared between tests, and a second trainer to compare with."""
 
 import json
 import math
@@ -38,7 +38,9 @@ def write_rows(path: Path, count: int = ROWS) -> Path:
             child = ("Ann", "Bob", "Cleo")[number % 3]
             row = {
                 "prompt": f"What would {child} do with {number} maps?" + " The small boat." * (number % 4),
-                "response": f"{child} went out" + " at dawn" * (number * 7 % 5) + f" and came back with {number}.",
+                "response": f"{child} went out"
+                + " at dawn" * (number * 7 % 5)
+                + f" and came back with {number}.",
             }
             file.write(json.dumps(row) + "\n")
     return path
@@ -51,7 +53,9 @@ def make_lively(checkpoint: Path, dataset: Path, folder: Path) -> Path:
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     rows = [json.loads(line) for line in dataset.read_text(encoding="utf-8").splitlines()]
-    batch = tokenizer([f"{row['prompt']} {row['response']}" for row in rows], padding=True, return_tensors="pt")
+    batch = tokenizer(
+        [f"{row['prompt']} {row['response']}" for row in rows], padding=True, return_tensors="pt"
+    )
     labels = batch.input_ids.masked_fill(batch.attention_mask == 0, -100)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(25):
@@ -149,7 +153,7 @@ def reference_run(
     no_decay: Callable[[str], bool] = lambda name: "norm" in name,
     **parameters: float,
 ) -> tuple[list[float], list[float]]:
-    """Train `model`, row by row without padding, as COMMON says; the losses and gradient norms of the steps."""
+    """Train `model` row by row, without padding, as COMMON says; losses and gradient norms of its steps."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     groups = [
         {"params": [p for name, p in named if not no_decay(name)], "weight_decay": weight_decay},
@@ -166,7 +170,7 @@ def reference_run(
                 continue
             logits = model(input_ids=torch.tensor([row.input_ids]), use_cache=False).logits
             value = reference_loss(loss, logits, torch.tensor([row.labels]), items=tokens, **parameters)
-            value.backward()
+            torch.autograd.backward(value)
             total += value.item()
         norm = math.sqrt(sum(float((p.grad.double() ** 2).sum()) for _, p in named if p.grad is not None))
         for _, parameter in named:

@@ -18,8 +18,8 @@ def arguments(**changes: Any) -> Any:
 def test_the_settings_arrive() -> None:
     found = arguments(
         batch_size=3, accumulation=5, epochs=2.5, learning_rate=1e-3, schedule="cosine", warmup_steps=7,
-        weight_decay=0.2, max_grad_norm=0.3, neftune_alpha=5.0, gradient_checkpointing=False, seed=9, log_steps=6,
-        save_steps=11, max_length=77, packing=True, dtype="bfloat16", max_steps=99,
+        weight_decay=0.2, max_grad_norm=0.3, neftune_alpha=5.0, gradient_checkpointing=False, seed=9,
+        log_steps=6, save_steps=11, max_length=77, packing=True, dtype="bfloat16", max_steps=99,
     )  # fmt: skip
     expected = {
         "per_device_train_batch_size": 3, "gradient_accumulation_steps": 5, "num_train_epochs": 2.5,
@@ -63,7 +63,9 @@ def test_a_reporter_that_does_not_exist(name: str, message: str) -> None:
 def test_a_reporter_whose_library_is_missing(name: str, package: str) -> None:
     if importlib.util.find_spec(name) is not None:
         pytest.skip(f"{name} is installed here")
-    with pytest.raises(DiversityEvalError, match=rf"^report_to {name}: cannot be used \(.*\); pip install {package}$"):
+    with pytest.raises(
+        DiversityEvalError, match=rf"^report_to {name}: cannot be used \(.*\); pip install {package}$"
+    ):
         check_reporters((name,))
 
 

@@ -77,7 +77,9 @@ def test_weights_that_are_missing(tmp_path: Path, checkpoint: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(DiversityEvalError, match=r"has no weights for model\.norm\.weight; expected a causal"):
+    with pytest.raises(
+        DiversityEvalError, match=r"has no weights for model\.norm\.weight; expected a causal"
+    ):
         load_base(settings(folder))
 
 
@@ -85,7 +87,10 @@ def test_weights_that_are_missing(tmp_path: Path, checkpoint: Path) -> None:
     ("stored", "message"),
     [
         ({"quant_method": "gptq", "bits": 4}, "is quantised with gptq; expected full precision, or NF4 as"),
-        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "is quantised with bitsandbytes; expected full"),
+        (
+            {"quant_method": "bitsandbytes", "load_in_8bit": True},
+            "is quantised with bitsandbytes; expected full",
+        ),
     ],
 )
 def test_another_quantisation_is_refused(
@@ -105,7 +110,9 @@ def test_a_base_in_nf4_is_trained_as_such_or_not_at_all(tmp_path: Path, checkpoi
     assert again.was_quantised
     first, second = (dict(each.model.named_parameters()) for each in (loaded, again))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    with pytest.raises(DiversityEvalError, match="is NF4 already; say quantization nf4, or name the original"):
+    with pytest.raises(
+        DiversityEvalError, match="is NF4 already; say quantization nf4, or name the original"
+    ):
         load_base(settings(tmp_path))
 
 
@@ -138,7 +145,11 @@ def test_a_library_that_is_missing_is_named(checkpoint: Path, monkeypatch: pytes
     find = importlib.util.find_spec
     gone = {"peft", "bitsandbytes"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in gone else find(name))
-    with pytest.raises(DiversityEvalError, match=r"training needs peft, bitsandbytes, which are not installed: pip"):
+    with pytest.raises(
+        DiversityEvalError, match=r"training needs peft, bitsandbytes, which are not installed: pip"
+    ):
         check_extra(settings(checkpoint, quantization="nf4"))
-    with pytest.raises(DiversityEvalError, match=r"needs peft, which is not installed: pip install 'diversity-eval\["):
+    with pytest.raises(
+        DiversityEvalError, match=r"needs peft, which is not installed: pip install 'diversity-eval\["
+    ):
         check_extra(settings(checkpoint))

@@ -59,7 +59,9 @@ def test_a_step_without_a_finite_gradient_is_left_out(
     # The learning rate of the second step is not 0, and neither weights nor averages may move.
     folder = found.folder / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2", "checkpoint-3"]
-    second, third = (load_file(folder / f"checkpoint-{step}" / "adapter_model.safetensors") for step in (2, 3))
+    second, third = (
+        load_file(folder / f"checkpoint-{step}" / "adapter_model.safetensors") for step in (2, 3)
+    )
     start = {name.replace(".default", ""): value for name, value in adapted(runs.model).state_dict().items()}
     assert all(torch.equal(value, start[name]) for name, value in second.items())
     assert any(not torch.equal(value, start[name]) for name, value in third.items())
@@ -100,8 +102,8 @@ def test_a_strict_run_stops_at_once(
     with pytest.raises(DiversityEvalError) as caught:
         runs.anew(folder, strict=True)
     assert str(caught.value) == (
-        f"step 2: the {name} is not finite, and the run is strict; lower the learning rate, or compute in float32 "
-        "(--dtype float32)"
+        f"step 2: the {name} is not finite, and the run is strict; lower the learning rate, or compute in "
+        "float32 (--dtype float32)"
     )
     assert [row["step"] for row in read_log(folder)] == [1]
     assert not (folder / "adapter_model.safetensors").exists()
@@ -113,12 +115,16 @@ def test_a_run_that_learnt_nothing_is_an_error(
 ) -> None:
     break_passes(monkeypatch, fault, range(1000))
     folder = runs.new_folder()
-    with pytest.raises(DiversityEvalError, match=r"^not one of 6 steps had a finite loss and gradient, so nothing was"):
+    with pytest.raises(
+        DiversityEvalError, match=r"^not one of 6 steps had a finite loss and gradient, so nothing was"
+    ):
         runs.anew(folder)
     assert not (folder / "diversity_eval.json").exists()
 
 
-def test_a_run_that_goes_on_goes_on_counting(runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_that_goes_on_goes_on_counting(
+    runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     changes: dict[str, Any] = {"save_steps": 3}
     with monkeypatch.context() as patch:
         break_passes(patch, "loss", range(4, 9))

@@ -12,7 +12,8 @@ from diversity_eval.training.packing import as_dataset, check_packed_attention
 from tests.training.architectures import ARCHITECTURES, VOCABULARY, build
 from tests.training.token_losses import DEFAULTS
 
-# Whose attention does not keep packed rows apart: positions that are learnt from the mask, or a recurrent state.
+# Whose attention does not keep packed rows apart: positions that are learnt from the mask, or a recurrent
+# state.
 MIXING = ("opt", "bloom", "falcon h1, recurrent", "recurrent gemma, soft cap")
 
 

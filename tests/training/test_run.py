@@ -1,4 +1,4 @@
-"""A run from its settings to its folder: what it writes, what it refuses, and how it goes on when it was cut off."""
+"""A run from its settings to its folder: what it writes and refuses, and how it goes on after a cut."""
 
 import json
 import shutil
@@ -86,7 +86,9 @@ def test_a_window_has_the_means_of_its_steps(runs: SharedRuns) -> None:
         assert row["tokens"] == tokens
         assert row["loss"] == pytest.approx(sum(part["loss"] for part in parts) / len(parts), rel=1e-5)
         for key in ("p_label", "entropy"):
-            assert row[key] == pytest.approx(sum(part[key] * part["tokens"] for part in parts) / tokens, rel=1e-6)
+            assert row[key] == pytest.approx(
+                sum(part[key] * part["tokens"] for part in parts) / tokens, rel=1e-6
+            )
 
 
 def test_the_trained_adapter_loads_and_says_what_the_log_says(runs: SharedRuns) -> None:
@@ -113,7 +115,13 @@ def test_all_weights_are_saved_as_the_base_has_them(runs: SharedRuns, tmp_path: 
     assert {value.dtype for value in found.weights.values()} == {torch.bfloat16}
     assert json.loads((found.folder / "config.json").read_text(encoding="utf-8"))["dtype"] == "bfloat16"
     names = {path.name for path in found.folder.iterdir()}
-    assert names >= {"model.safetensors", "config.json", "tokenizer.json", "README.md", "generation_config.json"}
+    assert names >= {
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "README.md",
+        "generation_config.json",
+    }
     assert not any(name.endswith((".bin", ".pt", ".pth")) or "adapter" in name for name in names)
     # trained in the dtype of `auto`, which on a CPU is float32: the first loss is not rounded
     assert found.log[0]["loss"] == pytest.approx(runs(loss="ce").log[0]["loss"], rel=0.02)
@@ -192,7 +200,9 @@ def test_a_finished_run_is_not_run_again(runs: SharedRuns, tmp_path: Path) -> No
     folder = tmp_path / "out"
     shutil.copytree(runs().folder, folder)
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    with pytest.raises(DiversityEvalError, match="holds this run, finished; choose another folder, or --overwrite"):
+    with pytest.raises(
+        DiversityEvalError, match="holds this run, finished; choose another folder, or --overwrite"
+    ):
         run.train(runs.settings(), folder)
     with pytest.raises(DiversityEvalError, match=r"other settings: loss was 'tofu' and is 'ce'"):
         run.train(runs.settings(loss="ce"), folder)
@@ -213,7 +223,9 @@ def test_overwriting_waits_until_nothing_can_be_refused(runs: SharedRuns, tmp_pa
     assert [row["step"] for row in read_log(folder)] == [1]
 
 
-def test_other_data_under_the_same_name(runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_other_data_under_the_same_name(
+    runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     rows = tmp_path / "rows.jsonl"
     shutil.copy(runs.dataset, rows)
     interrupted(runs, monkeypatch, tmp_path / "out", 13, dataset=str(rows), save_steps=3)
@@ -263,7 +275,9 @@ def test_a_quantised_base_stays_as_it_is(
     found = runs.anew(tmp_path / "out", quantization="nf4")
     (model,) = held
     after = {name.replace(".base_layer", ""): value for name, value in model.state_dict().items()}
-    packed = [name for name, value in before.items() if value.dtype == torch.uint8 and name.endswith("proj.weight")]
+    packed = [
+        name for name, value in before.items() if value.dtype == torch.uint8 and name.endswith("proj.weight")
+    ]
     assert len(packed) == 7
     assert any("nested_absmax" in name for name in before), "is quantised twice"
     assert all(torch.equal(value, after[name]) for name, value in before.items())
@@ -296,7 +310,9 @@ def test_a_tokenizer_that_does_not_belong_to_the_model(runs: SharedRuns, tmp_pat
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     model.resize_token_embeddings(100)
     model.save_pretrained(tmp_path / "model")
-    with pytest.raises(DiversityEvalError, match=r"writes token \d+, but it has only 100 embeddings; use the tokenizer"):
+    with pytest.raises(
+        DiversityEvalError, match=r"writes token \d+, but it has only 100 embeddings; use the tokenizer"
+    ):
         runs.anew(tmp_path / "out", model=str(tmp_path / "model"))
     assert not (tmp_path / "out").exists()
 

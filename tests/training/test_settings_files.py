@@ -72,24 +72,26 @@ def test_the_defaults_are_the_protocol_of_the_paper() -> None:
 
 
 def test_every_setting_of_a_file_arrives(tmp_path: Path) -> None:
-    text = (
-        "model: org/base\nrevision: abc\nloss: tofu\nloss_parameters: {gamma: 2}\nbeta: 0.6\ndataset: rows.jsonl\n"
-        "dataset_split: test\ndataset_config: main\nfirst_rows: 10\nmax_rows: 5\nmin_score: 6\nmax_length: 512\n"
-        "overlong: drop\npacking: true\nquantization: none\ndtype: bfloat16\nlora: true\nlora_rank: 4\nlora_alpha: 8\n"
-        "lora_dropout: 0.1\nepochs: 2\nmax_steps: 7\nbatch_size: 1\naccumulation: 3\nlearning_rate: 1e-3\n"
-        "schedule: cosine\nwarmup_steps: 0\nweight_decay: 0\noptimizer: adamw_torch\nmax_grad_norm: 0.5\n"
-        "neftune_alpha: 5\ngradient_checkpointing: false\nseed: 1\nfused: false\nsave_steps: 4\nlog_steps: 1\n"
-        "report_to: [wandb, tensorboard]\nstrict: true\nmerge: true\nreasoning: false\nspecial_delimiters: false\n"
-    )
+    text = "\n".join([
+        "model: org/base", "revision: abc", "loss: tofu", "loss_parameters: {gamma: 2}", "beta: 0.6",
+        "dataset: rows.jsonl", "dataset_split: test", "dataset_config: main", "first_rows: 10",
+        "max_rows: 5", "min_score: 6", "max_length: 512", "overlong: drop", "packing: true",
+        "quantization: none", "dtype: bfloat16", "lora: true", "lora_rank: 4", "lora_alpha: 8",
+        "lora_dropout: 0.1", "epochs: 2", "max_steps: 7", "batch_size: 1", "accumulation: 3",
+        "learning_rate: 1e-3", "schedule: cosine", "warmup_steps: 0", "weight_decay: 0",
+        "optimizer: adamw_torch", "max_grad_norm: 0.5", "neftune_alpha: 5", "gradient_checkpointing: false",
+        "seed: 1", "fused: false", "save_steps: 4", "log_steps: 1", "report_to: [wandb, tensorboard]",
+        "strict: true", "merge: true", "reasoning: false", "special_delimiters: false",
+    ])  # fmt: skip
     settings = from_yaml(tmp_path, text)
     assert settings == TrainSettings(
         model="org/base", revision="abc", loss="tofu", loss_parameters={"gamma": 2.0, "beta": 0.6},
-        dataset="rows.jsonl", dataset_split="test", dataset_config="main", first_rows=10, max_rows=5, min_score=6.0,
-        max_length=512, overlong="drop", packing=True, quantization="none", dtype="bfloat16", lora_rank=4,
-        lora_alpha=8, lora_dropout=0.1, epochs=2.0, max_steps=7, batch_size=1, accumulation=3, learning_rate=1e-3,
-        schedule="cosine", warmup_steps=0, weight_decay=0.0, optimizer="adamw_torch", max_grad_norm=0.5,
-        neftune_alpha=5.0, gradient_checkpointing=False, seed=1, fused=False, save_steps=4, log_steps=1,
-        report_to=("wandb", "tensorboard"), strict=True, merge=True,
+        dataset="rows.jsonl", dataset_split="test", dataset_config="main", first_rows=10, max_rows=5,
+        min_score=6.0, max_length=512, overlong="drop", packing=True, quantization="none", dtype="bfloat16",
+        lora_rank=4, lora_alpha=8, lora_dropout=0.1, epochs=2.0, max_steps=7, batch_size=1, accumulation=3,
+        learning_rate=1e-3, schedule="cosine", warmup_steps=0, weight_decay=0.0, optimizer="adamw_torch",
+        max_grad_norm=0.5, neftune_alpha=5.0, gradient_checkpointing=False, seed=1, fused=False,
+        save_steps=4, log_steps=1, report_to=("wandb", "tensorboard"), strict=True, merge=True,
     )  # fmt: skip
     assert set(read_settings(tmp_path / "own.yaml")) - {"beta"} == set(setting_names())
     assert build_settings(settings.as_record()) == settings
@@ -249,10 +251,9 @@ def test_a_choice_is_one_of_its_values(name: str, value: str) -> None:
 def test_whatever_a_file_holds_becomes_settings_or_one_message(values: dict[str, Any]) -> None:
     try:
         settings = build_settings({**LEAST, **values}, "own.yaml")
-    except DiversityEvalError as error:
-        assert str(error)
-    else:
-        assert build_settings(settings.as_record()) == settings
+    except DiversityEvalError:
+        return
+    assert build_settings(settings.as_record()) == settings
 
 
 @pytest.mark.parametrize(
@@ -304,7 +305,8 @@ def test_a_loss_of_ones_own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         tmp_path, monkeypatch, "own_losses",
         "import torch\n"
         "def smoothed(logits, labels, *, share=0.1):\n"
-        "    return torch.nn.functional.cross_entropy(logits, labels, reduction='none', label_smoothing=share)\n"
+        "    losses = torch.nn.functional.cross_entropy(logits, labels, reduction='none')\n"
+        "    return (1 - share) * losses - share * logits.log_softmax(-1).mean(-1)\n"
         "def early(logits, labels, *, position, length):\n"
         "    return torch.nn.functional.cross_entropy(logits, labels, reduction='none') / position\n",
     )  # fmt: skip

@@ -18,7 +18,7 @@ DEFAULTS: dict[str, dict[str, float]] = {
 def reference_loss(
     name: str, logits: torch.Tensor, labels: torch.Tensor, items: float | None = None, **given: float
 ) -> torch.Tensor:
-    """The mean loss of unshifted `labels` (rows, length), by `items` if given; each run of labels is a response."""
+    """The mean loss of unshifted `labels` (rows, length), by `items` if given; a response is a run."""
     values = {**DEFAULTS[name], **given}
     total = logits.new_zeros((), dtype=torch.float64)
     count = 0
@@ -34,23 +34,23 @@ def reference_loss(
 def _one(
     name: str, z: torch.Tensor, y: int, position: int, length: int, values: dict[str, float]
 ) -> torch.Tensor:
-    log_p = z - z.logsumexp(0)
+    log_p: torch.Tensor = z - z.logsumexp(0)
     p = log_p[y].exp().item()
     gamma, beta = values.get("gamma", 0.0), values.get("beta", 1.0)
     log_p_tempered = z / beta - (z / beta).logsumexp(0)
     if name == "ce":
         return -log_p[y]
     if name == "focal":
-        return -((1 - log_p[y].exp()) ** gamma) * log_p[y]
+        return -torch.pow(1 - log_p[y].exp(), gamma) * log_p[y]
     if name == "gem":
         return -log_p[y] + (log_p_tempered.exp().detach() * log_p).sum()
     if name == "pr":
         lam, alpha = values["lambda"], values["alpha"]
         root = lam ** (1 / length)
         threshold = alpha * root / (1 - (1 - alpha) * root)
-        weight = lam ** ((position - 1) / length) * (p <= threshold) * p / (alpha + (1 - alpha) * p)
+        weight: float = lam ** ((position - 1) / length) * (p <= threshold) * p / (alpha + (1 - alpha) * p)
         return -weight * log_p[y]
-    scaling = (1 - p) ** gamma - gamma * p * (1 - p) ** (gamma - 1) * math.log(p)
+    scaling: float = (1 - p) ** gamma - gamma * p * (1 - p) ** (gamma - 1) * math.log(p)
     return -scaling * beta * log_p_tempered[y]
 
 

@@ -24,9 +24,8 @@ def attach(model: Any, adapter: AdapterFiles, base: ModelFiles, tokens: int) -> 
     wanted = adapter.vocabulary or rows
     if tokens > wanted and tokens > len(load_tokenizer(base.folder, base.name)):
         raise DiversityEvalError(
-            f"{what}: its tokenizer has {tokens} tokens, the base {base.name} {rows} embeddings, and "
-            "none come with the "
-            "adapter for the new ones; use the tokenizer that belongs to the adapter"
+            f"{what}: its tokenizer has {tokens} tokens, the base {base.name} {rows} embeddings, and none "
+            "come with the adapter for the new ones; use the tokenizer that belongs to the adapter"
         )
     if wanted != rows:
         model.resize_token_embeddings(wanted, mean_resizing=False)
@@ -37,7 +36,7 @@ def attach(model: Any, adapter: AdapterFiles, base: ModelFiles, tokens: int) -> 
             expected = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     except Exception as error:  # somebody's files
         raise DiversityEvalError(
-            f"{what}: does not fit the base {base.name}: {said(error)}; name its base with base"
+            f"{what}: does not fit the base {base.name}: {said(error)}; name its base (base=...)"
         ) from None
     missing = sorted(expected - set(adapter.tensors))
     surplus = sorted(name for name in set(adapter.tensors) - expected if "lora_" in name)
@@ -49,7 +48,7 @@ def attach(model: Any, adapter: AdapterFiles, base: ModelFiles, tokens: int) -> 
                 if missing
                 else f"the base has no place for {surplus[0]}"
             )
-            + "; name its base with base"
+            + "; name its base (base=...)"
         )
     return adapted.eval()
 

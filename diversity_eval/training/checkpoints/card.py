@@ -44,11 +44,10 @@ def write_model_card(folder: Path, record: TrainingRecord) -> None:
             [dataset] if is_hub_id(dataset) else [],
         ),
         f"# {text(Path(output).name)}\n",
-        f"{_what(settings, adapter)} of {code(base)}{f' at {code(revision)}' if revision else ''}, "
-        "trained on "
-        f"{code(dataset)} with {loss_words(settings)} by `diversity-eval train`.\n",
+        f"{_what(settings, adapter)} of {code(base)}{f' at {code(revision)}' if revision else ''}, trained "
+        f"on {code(dataset)} with {loss_words(settings)} by `diversity-eval train`.\n",
         "## Evaluate\n",
-        *_evaluation(folder, output, settings, adapter, merged),
+        *_evaluation(folder, output, settings, clean["results"].get("compute_dtype"), merged),
         "## Loss\n",
         *_loss(settings),
         "## Data\n",
@@ -85,8 +84,7 @@ def _what(settings: Mapping[str, Any], adapter: bool) -> str:
     on = " on its weights in NF4" if settings.get("quantization") == "nf4" else ""
     return (
         f"A low-rank adapter (LoRA, rank {text(settings.get('lora_rank'))}, alpha "
-        f"{text(settings.get('lora_alpha'))})"
-        f"{on},"
+        f"{text(settings.get('lora_alpha'))}){on},"
     )
 
 
@@ -97,8 +95,8 @@ def _loss(settings: Mapping[str, Any]) -> list[str]:
         lines.append(table(["parameter", "value"], rows))
     lines.append(
         "Per token of a response: `p` is the probability of the token, `p^b` the same at temperature "
-        "`beta`, `det` a factor "
-        "through which no gradient flows, `l` the token's place among the response's `L`.\n"
+        "`beta`, `det` a factor through which no gradient flows, `l` the token's place among the "
+        "response's `L`.\n"
     )
     return lines
 
@@ -125,10 +123,11 @@ def _data_license(provenance: Mapping[str, Any]) -> list[str]:
 
 
 def _evaluation(
-    folder: Path, output: str, settings: Mapping[str, Any], adapter: bool, merged: Any
+    folder: Path, output: str, settings: Mapping[str, Any], compute_dtype: Any, merged: Any
 ) -> list[str]:
+    """The commands for this adapter or model, with what is to be known about each."""
     base, revision = str(settings.get("model") or ""), _text_or_none(settings.get("revision"))
-    if not adapter:
+    if not settings.get("lora", True):
         return [
             block([*evaluation("hf", {"pretrained": output}), *evaluation("vllm", {"pretrained": output})])
         ]
@@ -137,25 +136,17 @@ def _evaluation(
     if settings.get("quantization") == "nf4":
         stored = _is_quantised(base)
         small = base if stored else f"{Path(base).name}-nf4"
-        make = [
-            "diversity-eval",
-            "quantize",
-            base,
-            *(["--revision", revision] if revision else []),
-            "-o",
-            small,
-        ]
+        make = _quantise(base, revision, small, compute_dtype)
         at_nf4 = revision if stored else None
         on_nf4 = {"pretrained": small, "revision": at_nf4, "peft": output, "tokenizer": output}
         lines += [
             "As it was trained, on weights in NF4:\n",
-            block([*([] if stored else [shlex.join(make)]), *evaluation("hf", on_nf4)]),
+            block([*([] if stored else [make]), *evaluation("hf", on_nf4)]),
         ]
         if stored:
             return [*lines, *_vllm_on_nf4(output, merged)]
         lines.append(
-            "On the original weights, which it has not been trained on, so that the numbers differ a "
-            "little:\n"
+            "On the original weights, which it has not been trained on, so that the numbers differ:\n"
         )
     lines.append(block(evaluation("hf", {**on_base, "peft": output, "tokenizer": output})))
     config, refused = _adapter_config(folder)
@@ -164,14 +155,20 @@ def _evaluation(
         refused = "of so high a rank"
     if refused is not None:
         lines.append(
-            f"vLLM loads no adapter with {refused}: merge it (`diversity-eval train --merge`), and "
-            "evaluate the merged "
-            "checkpoint.\n"
+            f"vLLM loads no adapter with {refused}: merge it (`diversity-eval train --merge`), and evaluate "
+            "the merged checkpoint.\n"
         )
     else:
         adapter_arguments = {"lora_local_path": output, "max_lora_rank": rank, "tokenizer": output}
         lines.append(block(evaluation("vllm", {**on_base, **adapter_arguments})))
     return lines + _merged_command(output, merged)
+
+
+def _quantise(base: str, revision: str | None, output: str, dtype: Any) -> str:
+    """The command that makes the base as training held it."""
+    at = ["--revision", revision] if revision else []
+    held = ["--dtype", dtype] if dtype in ("float32", "float16") else []
+    return shlex.join(["diversity-eval", "quantize", base, *at, *held, "-o", output])
 
 
 def _vllm_on_nf4(output: str, merged: Any) -> list[str]:
@@ -226,8 +223,6 @@ def _words(name: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return (
-        json.dumps(value, ensure_ascii=False, default=str)
-        if isinstance(value, dict | list | tuple)
-        else str(value)
-    )
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

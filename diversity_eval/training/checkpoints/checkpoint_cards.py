@@ -42,19 +42,15 @@ def write_quantised_card(folder: Path, report: QuantizeReport, source: ModelFile
     content = [
         front(report.model, source.folder, "transformers", tags, "quantized"),
         f"# {text(Path(output).name)}\n",
-        f"{code(report.model)}{_at(report.commit or report.revision)} with its linear layers in NF4: "
-        "four bits a weight "
-        "in blocks of 64, scales quantised again (double quantisation), made by `diversity-eval "
-        "quantize`. Layers "
-        f"compute in {text(report.dtype)}. No training was done.\n",
+        f"{code(report.model)}{_at(report.commit or report.revision)} with its linear layers in NF4: four "
+        "bits a weight in blocks of 64, scales quantised again (double quantisation), made by "
+        f"`diversity-eval quantize`. Layers compute in {text(report.dtype)}. No training was done.\n",
         table(["", ""], rows),
         "## Evaluate\n",
         block(evaluation("hf", {"pretrained": output})),
         "The configuration carries its `quantization_config`: no further arguments are needed, and "
-        "`load_in_4bit=True` "
-        "beside it fails. transformers and peft load the folder by its name, with bitsandbytes "
-        "installed; vLLM needs its "
-        "bitsandbytes plugin.\n",
+        "`load_in_4bit=True` beside it fails. transformers and peft load the folder by its name, with "
+        "bitsandbytes installed; vLLM needs its bitsandbytes plugin.\n",
         "## Licence\n",
         *base_license_lines(report.model, source.folder),
         "## Source\n",
@@ -74,10 +70,9 @@ def write_merged_card(folder: Path, report: MergeReport, adapter: AdapterFiles, 
         front(report.base, plan.into.files.folder, "transformers", ["diversity-eval", "merged"], "finetune"),
         f"# {text(Path(output).name)}\n",
         f"The LoRA adapter {code(shown_folder(Path(report.adapter)))} merged into "
-        f"**{INTO_WORDS[report.onto]}** of "
-        f"{code(report.base)}{_at(report.revision)} ({text(report.reason)}). A plain checkpoint in "
-        f"{text(report.dtype)}; "
-        "it needs neither peft nor bitsandbytes.\n",
+        f"**{INTO_WORDS[report.onto]}** of {code(report.base)}{_at(report.revision)} "
+        f"({text(report.reason)}). A plain checkpoint in {text(report.dtype)}; it needs neither peft nor "
+        "bitsandbytes.\n",
         *_training(adapter.training),
         "## What it was merged into\n",
         *merge_lines(report.as_record()),
@@ -99,8 +94,8 @@ def merge_lines(merged: Mapping[str, Any]) -> list[str]:
     onto = str(merged.get("onto"))
     lines = [f"{INTO_WORDS.get(onto, text(onto)).capitalize()}: {text(merged.get('reason'))}.\n"]
     lines.append(
-        f"Largest differences of logits over {text(check.get('tokens'))} tokens of one sentence, computed in "
-        f"{text(check.get('computed_in'))}:\n"
+        f"Largest differences of logits over {text(check.get('tokens'))} tokens of one sentence, computed "
+        f"in {text(check.get('computed_in'))}:\n"
     )
     rows = [
         ["merged, and the adapter on the weights it was merged into", _number(check.get("from_adapter"))],
@@ -111,9 +106,8 @@ def merge_lines(merged: Mapping[str, Any]) -> list[str]:
     lines.append(table(["between", "largest difference"], rows))
     if onto == "original" and merged.get("trained_on") == "nf4":
         lines.append(
-            "The adapter was trained on NF4 weights. In the original ones it meets weights that it has "
-            "not seen, so this is "
-            "not quite the model that was trained.\n"
+            "The adapter was trained on NF4 weights. In the original ones it meets weights that it has not "
+            "seen, so this is not quite the model that was trained.\n"
         )
     if merged.get("untied"):
         lines.append("Input and output embeddings were one matrix in the base and are two here.\n")
@@ -140,11 +134,8 @@ def _size(count: int) -> str:
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    return (
-        "Made with "
-        + ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items())
-        + ".\n"
-    )
+    made = ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items())
+    return f"Made with {made}.\n"
 
 
 def _digests(files: Mapping[str, str]) -> str:

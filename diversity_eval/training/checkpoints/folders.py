@@ -22,9 +22,12 @@ __all__ = [
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt", "*.tiktoken",
-    "chat_template.jinja", "chat_template.json",
+    "tekken.json", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 """What makes a tokenizer, its chat template included: copied, since saving one anew may change it."""
+
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+"""What models that take images too do not load without."""
 
 LICENSE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 _CHECKPOINT = (
@@ -70,9 +73,8 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DiversityEvalError(
-            f"{what} needs about {needed / 2**30:.2f} GiB, and {free / 2**30:.2f} GiB are free on the "
-            "disk of "
-            f"{folder.parent}; free some, or choose another disk"
+            f"{what} needs about {needed / 2**30:.2f} GiB, and {free / 2**30:.2f} GiB are free on the disk "
+            f"of {folder.parent}; free some, or choose another disk"
         )
 
 
@@ -112,6 +114,6 @@ def _check(output: Path, overwrite: bool, inputs: list[Path]) -> None:
     foreign = [p.name for p in there if p.is_dir() or not any(fnmatch(p.name, each) for each in _CHECKPOINT)]
     if foreign:
         raise DiversityEvalError(
-            f"{output}: holds {foreign[0]}, which is no part of a checkpoint and would be deleted; "
-            "choose another folder"
+            f"{output}: holds {foreign[0]}, which is no part of a checkpoint and would be deleted; choose "
+            "another folder"
         )

@@ -54,7 +54,6 @@ def base_license_lines(base: str, card: Path | None) -> list[str]:
     stated = f"its card says {code(named)}" if named else "its card names none, or is not here"
     link = f" ({text(fields['license_link'])})" if "license_link" in fields else ""
     return [
-        f"This is derived from {code(base)}, whose licence applies: {stated}{link}. Check the base "
-        "model's licence before "
-        "you publish or use this.\n"
+        f"This is derived from {code(base)}, whose licence applies: {stated}{link}. Check the base model's "
+        "licence before you publish or use this.\n"
     ]

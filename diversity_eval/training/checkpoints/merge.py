@@ -10,6 +10,7 @@ from diversity_eval.training.checkpoints.adapter_on_base import attach, merge_in
 from diversity_eval.training.checkpoints.checkpoint_cards import write_merged_card
 from diversity_eval.training.checkpoints.folders import (
     LICENSE_FILES,
+    PROCESSOR_FILES,
     check_space,
     copy_files,
     has_tokenizer,
@@ -92,7 +93,7 @@ def merge_adapter(
         save_model(
             merged, folder, tokenizer=tokenizer_folder, generation=[files.folder, plan.into.files.folder]
         )
-        copy_files(plan.into.files.folder, LICENSE_FILES, folder)
+        copy_files(plan.into.files.folder, (*LICENSE_FILES, *PROCESSOR_FILES), folder)
         del merged
         check = merger.check(folder, adapted, effect)
         report = MergeReport(
@@ -169,11 +170,10 @@ class _Merger:
         limit = _ROUNDING[self._written if exact else "bfloat16"] * spread
         if not difference <= limit:  # nan too
             raise DiversityEvalError(
-                f"adapter {self._adapter.folder}: the merged model's logits differ from the adapter's "
-                f"by {difference:.3g}, "
-                f"with a range of {spread:.3g}: more than rounding to {self._written} explains, so "
-                "nothing was kept. "
-                "Evaluate the adapter on its base instead, or merge with dtype float32"
+                f"adapter {self._adapter.folder}: the merged model's logits differ from the adapter's by "
+                f"{difference:.3g}, with a range of {spread:.3g}: more than rounding to {self._written} "
+                "explains, so nothing was kept. Evaluate the adapter on its base instead, or merge with "
+                "dtype float32"
             )
         trained: float | None = difference
         if self._plan.trained_with is None:

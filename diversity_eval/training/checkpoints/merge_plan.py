@@ -61,14 +61,13 @@ def plan_merge(adapter: AdapterFiles, base: str | None, onto: Onto | None) -> Me
         raise DiversityEvalError(f"onto {onto!r}: expected {' or '.join(get_args(Onto))}")
     named = base or adapter.base
     if not named:
-        raise DiversityEvalError(f"adapter {adapter.folder}: names no base model; say which with base")
+        raise DiversityEvalError(f"adapter {adapter.folder}: names no base model; say which (base=...)")
     files = find_model(named, adapter.revision if base is None or base == adapter.base else None)
     if files.quantization and not files.is_nf4:
         method = files.quantization.get("quant_method")
         raise DiversityEvalError(
-            f"model {named}: is quantised with {getattr(method, 'value', method)}, which an adapter "
-            "cannot be merged "
-            "into; name the original weights with base"
+            f"model {named}: is quantised with {getattr(method, 'value', method)}, which an adapter cannot "
+            "be merged into; name the original weights (base=...)"
         )
     return _onto_nf4(adapter, files, onto) if files.is_nf4 else _onto_plain(adapter, files, onto)
 
@@ -98,9 +97,8 @@ def _onto_plain(adapter: AdapterFiles, files: ModelFiles, onto: Onto | None) -> 
     rounded = Weights(files, "nf4 on loading", str(in_training))
     if onto == "dequantised" and adapter.trained_on == "full":
         raise DiversityEvalError(
-            f"adapter {adapter.folder}: was trained on weights in full precision, so there is nothing "
-            "to dequantise; "
-            "merge onto original"
+            f"adapter {adapter.folder}: was trained on weights in full precision, so there is nothing to "
+            "dequantise; merge onto original"
         )
     trained = {"nf4": rounded, "full": plain}.get(adapter.trained_on)
     chosen: Onto = onto or ("dequantised" if adapter.trained_on == "nf4" else "original")
@@ -120,20 +118,20 @@ def _source_of(files: ModelFiles, record: dict[str, Any]) -> ModelFiles:
     name, revision = record.get("model"), record.get("commit") or record.get("revision")
     if record.get("kind") != "quantised" or not isinstance(name, str):
         raise DiversityEvalError(
-            f"model {files.name}: is in NF4, and nothing says what it was quantised from; name the "
-            "original weights with base"
+            f"model {files.name}: is in NF4, and nothing says what it was quantised from; name the original "
+            "weights (base=...)"
         )
     if not Path(name).expanduser().is_dir() and (name.startswith(("/", ".", "~")) or name.count("/") > 1):
         raise DiversityEvalError(
-            f"model {files.name}: was quantised from {name}, which is not here; name the original "
-            "weights with base"
+            f"model {files.name}: was quantised from {name}, which is not here; name the original weights "
+            "(base=...)"
         )
     original = find_model(name, revision if isinstance(revision, str) else None)
     expected = record.get("source_sha256")
     if original.quantization or (expected is not None and original.sha256() != expected):
         raise DiversityEvalError(
             f"model {files.name}: was quantised from {name}, whose weights are others now; name the "
-            "original ones with base"
+            "original ones (base=...)"
         )
     return original
 

@@ -216,6 +216,5 @@ def _weight_files(name: str, folder: Path) -> tuple[Path, ...]:
         return (folder / "model.safetensors",)
     raise DiversityEvalError(
         f"model {name}: has no model.safetensors; other formats are not read, since they can run code. "
-        "Convert it "
-        "with transformers' save_pretrained"
+        "Convert it with transformers' save_pretrained"
     )

@@ -37,9 +37,8 @@ def load_model(files: ModelFiles, dtype: Any, *, quantization: Any = None) -> An
     # transformers fills what a checkpoint lacks with random numbers, and only warns.
     if missing := sorted(loading.get("missing_keys") or ()):
         raise DiversityEvalError(
-            f"model {files.name}: has no weights for {', '.join(missing[:3])}; expected a causal "
-            "language model with "
-            "all its weights"
+            f"model {files.name}: has no weights for {', '.join(missing[:3])}; expected a causal language "
+            "model with all its weights"
         )
     return model.eval()
 

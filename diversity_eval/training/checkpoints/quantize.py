@@ -11,6 +11,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.checkpoints.checkpoint_cards import write_quantised_card
 from diversity_eval.training.checkpoints.folders import (
     LICENSE_FILES,
+    PROCESSOR_FILES,
     check_space,
     copy_files,
     has_tokenizer,
@@ -65,8 +66,8 @@ def quantize(
     if source.quantization:
         method = source.quantization.get("quant_method")
         raise DiversityEvalError(
-            f"model {model}: is quantised already ({getattr(method, 'value', method)}); name the "
-            "original weights"
+            f"model {model}: is quantised already ({getattr(method, 'value', method)}); name the original "
+            "weights"
         )
     if not has_tokenizer(source.folder):
         raise DiversityEvalError(f"model {model}: has no tokenizer; put its files into {source.folder}")
@@ -81,7 +82,7 @@ def quantize(
             raise DiversityEvalError(f"model {model}: has no linear layers that could be quantised")
         error = _measure(source, matrices)
         save_model(quantised, folder, tokenizer=source.folder, generation=[source.folder])
-        copy_files(source.folder, LICENSE_FILES, folder)
+        copy_files(source.folder, (*LICENSE_FILES, *PROCESSOR_FILES), folder)
         report = QuantizeReport(
             model=model,
             revision=revision,
@@ -150,9 +151,8 @@ def _measure(source: ModelFiles, matrices: dict[str, Any]) -> QuantizationError:
         largest, count, compared = max(largest, float(difference.max())), count + weight.numel(), compared + 1
     if not compared:
         raise DiversityEvalError(
-            f"model {source.name}: none of its weights has the name of a layer, so the quantisation "
-            "cannot be checked; "
-            "save it anew with transformers' save_pretrained"
+            f"model {source.name}: none of its weights has the name of a layer, so the quantisation cannot "
+            "be checked; save it anew with transformers' save_pretrained"
         )
     return QuantizationError(
         relative=sqrt(square / norm) if norm else 0.0,

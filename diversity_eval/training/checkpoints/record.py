@@ -69,8 +69,8 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         raise DiversityEvalError(f"{path}: cannot be read ({error}); delete it, or fetch it again") from None
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise DiversityEvalError(
-            f"{path}: is not a record of this version of diversity-eval (format {_FORMAT}); delete it "
-            "to go on without"
+            f"{path}: is not a record of this version of diversity-eval (format {_FORMAT}); delete it to go "
+            "on without"
         )
     return record
 

@@ -15,7 +15,7 @@ __all__ = ["Head", "Job", "Results", "Wanted", "compute"]
 # Size of a chunk's logits. Every chunk reads the whole weight, so small chunks are slow; large ones are
 # what the fused loss is there to avoid. Measured with benchmarks/losses.py on a CPU; a GPU wants larger
 # products.
-_CHUNK_BYTES = {"cpu": 48 << 20, "cuda": 256 << 20}
+_CHUNK_BYTES = {"cpu": 32 << 20, "cuda": 256 << 20}
 _LEAST_ROWS = 128
 
 
@@ -218,7 +218,8 @@ class _Chunks:
             return None
         # what is one number a token is multiplied in before it meets the vocabulary
         scaling = scaling * self._factor
-        buffer.mul_((scaling / mass).unsqueeze(1)).scatter_add_(1, index, -scaling.unsqueeze(1))
+        buffer.mul_((scaling / mass).unsqueeze(1))
+        buffer.scatter_(1, index, (scaling * torch.expm1(log_p_tempered)).unsqueeze(1))  # p - 1 at the label
         if self._job.head.softcap is not None:
             buffer.mul_(self._cap_slope(z.add_(top)))
         return buffer

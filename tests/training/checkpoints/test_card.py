@@ -67,7 +67,9 @@ def test_an_adapter_trained_on_nf4(adapter: Path, tmp_path: Path, monkeypatch: p
     assert "CPU, 2 threads" in card
     assert "no licence of it is known" in card
     assert "Check the base model's licence" in card
-    assert ["diversity-eval", "quantize", "somebody/base", "-o", "base-nf4"] in list(commands(card))
+    assert ["diversity-eval", "quantize", "somebody/base", "--dtype", "float32", "-o", "base-nf4"] in list(
+        commands(card)
+    )
     assert model_arguments(card) == [
         ("hf", {"pretrained": "base-nf4", "peft": "runs/tofu", "tokenizer": "runs/tofu"}),
         ("hf", {"pretrained": "somebody/base", "peft": "runs/tofu", "tokenizer": "runs/tofu"}),

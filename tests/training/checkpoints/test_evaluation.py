@@ -69,24 +69,15 @@ def test_the_commands_of_an_adapter_s_card(
     make, run = (shlex.split(line) for line in block[1].replace("\\\n", " ").splitlines())
     assert (make[0], run[0]) == ("diversity-eval", "lm_eval")
     environment = {**os.environ, "DIVERSITY_EVAL_DATA": str(data_folder), "HF_HUB_OFFLINE": "1"}
+    quick = "--limit 2 --device cpu --metadata num_samples=2,embeddings=none --gen_kwargs max_gen_toks=16"
     commands = (
         [sys.executable, "-c", "from diversity_eval.cli import main; main()", *make[1:]],
-        [
-            sys.executable,
-            "-m",
-            "lm_eval",
-            *run[1:],
-            "--limit",
-            "2",
-            "--device",
-            "cpu",
-            "--metadata",
-            "embeddings=none",
-        ],
+        [sys.executable, "-m", "lm_eval", *run[1:], *quick.split()],
     )
     for command in commands:
         finished = subprocess.run(
-            command, cwd=tmp_path / "runs", env=environment, capture_output=True, text=True, timeout=500, check=False
+            command, cwd=tmp_path / "runs", env=environment, capture_output=True, text=True, timeout=900,
+            check=False,
         )  # fmt: skip
         assert finished.returncode == 0, finished.stderr[-3000:]
     (log,) = (tmp_path / "runs").glob("results/*/samples_small_prompts_*.jsonl")

@@ -140,8 +140,9 @@ def test_generation_settings_and_licences_are_copied_as_they_are(
     (source / "generation_config.json").write_text('{"do_sample": false, "temperature": 0.6}')
     (source / "LICENSE.txt").write_text("Terms of a model.\n")
     (source / "README.md").write_text("---\nlicense: gemma\n---\n# A model\n")
+    (source / "preprocessor_config.json").write_text("{}")
     quantize(str(source), tmp_path / "out")
-    for name in ("generation_config.json", "LICENSE.txt"):
+    for name in ("generation_config.json", "LICENSE.txt", "preprocessor_config.json"):
         assert (tmp_path / "out" / name).read_bytes() == (source / name).read_bytes()
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlicense: gemma\n")

@@ -19,5 +19,5 @@ def test_chunks_keep_their_size_in_bytes(device: str) -> None:
 
 
 def test_a_known_chunk() -> None:
-    assert chunked._rows(32_000, torch.float32, "cpu") == 393  # 48 MiB
+    assert chunked._rows(32_000, torch.float32, "cpu") == 262  # 32 MiB
     assert chunked._rows(10**6, torch.float32, "cpu") == 128
