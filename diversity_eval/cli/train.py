@@ -78,7 +78,7 @@ def _setting(*names: str, **attributes: Any) -> Callable[[Any], Any]:
 )
 @_setting("--seed", type=int, help="[default: 3407]")
 @_setting("--fused/--no-fused", help="Loss and output layer in chunks, or on all logits.  [default: fused]")
-@_setting("--save-steps", type=int, help="Keep a checkpoint to resume from every so many steps.")
+@_setting("--save-steps", type=int, help="Steps between checkpoints to resume from; 0: none.  [default: 200]")
 @_setting("--log-steps", type=int, help="[default: 10]")
 @_setting("--report-to", multiple=True, help="wandb, tensorboard, ...; may be repeated.")
 @_setting(
@@ -164,16 +164,29 @@ def _print(result: Any, settings: Any) -> None:
     if count := result.not_finite.get("steps"):
         click.echo(f"{count} steps had no finite loss or gradient, and changed nothing")
     click.echo(f"{result.output}: {'adapter' if settings.lora else 'model'}, tokenizer, README.md, log.jsonl")
-    peft = (
-        f"pretrained={settings.model},peft={result.output}"
-        if settings.lora
-        else f"pretrained={result.output}"
-    )
-    if settings.lora:
-        peft += f",tokenizer={result.output}"
-    click.echo(f"  lm_eval --tasks creative --model hf --model_args {peft} --batch_size 16")
+    for line in _evaluation(result, settings):
+        click.echo(f"  {line}")
     if result.merged is not None:
         click.echo(f"{result.merged}: the adapter merged into its base")
+
+
+def _evaluation(result: Any, settings: Any) -> list[str]:
+    """Commands that evaluate what was trained: an adapter on NF4 belongs on NF4."""
+    lm_eval = "lm_eval --tasks creative --model hf --batch_size 16 --model_args"
+    if not settings.lora:
+        return [f"{lm_eval} pretrained={result.output}"]
+    base, lines = settings.model, []
+    revision = f",revision={settings.revision}" if settings.revision else ""
+    from diversity_eval.training.checkpoints import is_quantised
+    from diversity_eval.training.loading import compute_dtype
+
+    if settings.quantization == "nf4" and not is_quantised(base):
+        at = f" --revision {settings.revision}" if settings.revision else ""
+        dtype = str(compute_dtype(settings)).removeprefix("torch.")
+        base, revision = f"{Path(base).name}-nf4", ""
+        lines.append(f"diversity-eval quantize {settings.model}{at} --dtype {dtype} -o {base}")
+    adapter = f",peft={result.output},tokenizer={result.output}"
+    return [*lines, f"{lm_eval} pretrained={base}{revision}{adapter}"]
 
 
 def _plain(value: Any) -> Any:

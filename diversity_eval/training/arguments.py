@@ -46,7 +46,7 @@ def training_arguments(settings: TrainSettings, output: Path) -> Any:
         logging_steps=settings.log_steps,
         logging_first_step=True,
         logging_nan_inf_filter=False,
-        save_strategy="no" if settings.save_steps is None else "steps",
+        save_strategy="steps" if settings.save_steps else "no",
         save_steps=settings.save_steps or 500,
         save_total_limit=2,
         report_to=list(settings.report_to) or "none",

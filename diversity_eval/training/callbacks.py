@@ -61,6 +61,10 @@ def callbacks(folder: Path) -> list[Any]:
     class Windows(TrainerCallback):  # type: ignore[misc]
         """Logs the last step, and whatever a checkpoint cuts off, so that a resumed run logs the same."""
 
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # A resumed run's state brings the intervals that it began with.
+            state.save_steps, state.logging_steps = args.save_steps, args.logging_steps
+
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if control.should_save or control.should_training_stop:
                 control.should_log = True

@@ -26,7 +26,7 @@ def check_extra(settings: TrainSettings) -> None:
     """Raise DiversityEvalError, which names the extra, if a library is missing."""
     from importlib.util import find_spec
 
-    needed = (*_NEEDED, "bitsandbytes") if settings.quantization == "nf4" else _NEEDED
+    needed = (*_NEEDED, "bitsandbytes") if _needs_bitsandbytes(settings) else _NEEDED
     if missing := [name for name in needed if find_spec(name) is None]:
         raise DiversityEvalError(
             f"training needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
@@ -43,7 +43,20 @@ def compute_dtype(settings: TrainSettings) -> Any:
 
     if settings.dtype != "auto":
         return getattr(torch, settings.dtype)
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    able = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if able else torch.float32
+
+
+def _needs_bitsandbytes(settings: TrainSettings) -> bool:
+    from importlib.util import find_spec
+
+    if settings.quantization == "nf4" or settings.optimizer.endswith("8bit"):
+        return True
+    if settings.optimizer != "auto" or find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()  # where auto is the paged 8-bit AdamW
 
 
 def load_tokenizer(settings: TrainSettings) -> Any:

@@ -1,27 +1,35 @@
 """A training run from its settings to a folder that others can use."""
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
-import shutil
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.data import TrainingSet
-from diversity_eval.training.output import CHECKPOINTS, OutputState, open_output, write_settings
+from diversity_eval.training.output import (
+    CHECKPOINTS,
+    MERGED,
+    TENSORBOARD,
+    OutputState,
+    lock_output,
+    open_output,
+    write_settings,
+)
 from diversity_eval.training.resuming import cut_log, drop_torn
 from diversity_eval.training.settings import TrainSettings
+from diversity_eval.training.stepping import run_steps
 from diversity_eval.versions import versions_of
 
 __all__ = ["TrainResult", "train"]
 
 _VERSIONS = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
-_MERGED = "merged"
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,11 @@ def train(settings: TrainSettings, output: Path, *, overwrite: bool = False) -> 
     state = _shared_state(output, settings, overwrite)
     if state.state == "finished":
         return _finished(settings, output)
-    return _Run(settings, output, state).run()
+    run = _Run(settings, output, state)
+    try:
+        return run.run()
+    finally:
+        run.close()
 
 
 class _Run:
@@ -70,6 +82,12 @@ class _Run:
         self._output = output
         self._state = state
         self._first = _is_first()
+        self._lock: IO[str] | None = None
+
+    def close(self) -> None:
+        """Let other runs into the folder."""
+        if self._lock is not None:
+            self._lock.close()
 
     def run(self) -> TrainResult | None:
         from diversity_eval.training.data import load_training_set, prepare_tokenizer, report_lines
@@ -91,10 +109,10 @@ class _Run:
         self._announce(trainer, data)
         started = time.monotonic()
         checkpoint = self._state.checkpoint
-        outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        steps = run_steps(trainer, checkpoint, self._output)
         seconds = time.monotonic() - started
         left_out = trainer.not_finite["steps"]
-        if outcome.global_step and left_out >= outcome.global_step:
+        if steps and left_out >= steps:
             raise DiversityEvalError(
                 f"not one of {left_out} steps had a finite loss and gradient, so nothing was learnt; "
                 f"{_advice()}"
@@ -102,7 +120,7 @@ class _Run:
         self._save(trainer, loaded, tokenizer)
         if not self._first:
             return None
-        return self._finish(trainer, data, outcome, seconds)
+        return self._finish(trainer, data, steps, seconds)
 
     def _trainer(self, loaded: Any, tokenizer: Any, data: TrainingSet) -> Any:
         import torch
@@ -143,8 +161,11 @@ class _Run:
         return _without_default_bar(trainer)
 
     def _prepare_output(self, data: TrainingSet) -> None:
+        if "tensorboard" in self._settings.report_to:
+            os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(self._output / TENSORBOARD))
         if not self._first:
             return
+        self._lock = lock_output(self._output)
         write_settings(self._output, self._settings, _digest(data), replaces=self._state.replaces)
         drop_torn(self._output / CHECKPOINTS, self._state.step)
         cut_log(self._output, self._state.step)
@@ -161,6 +182,12 @@ class _Run:
         )
         if self._state.checkpoint is not None:
             _say(f"goes on from step {self._state.step}")
+        elif self._state.state == "resume":
+            _say("an earlier try left no complete checkpoint, so it starts over")
+        if self._settings.lora and any(p.dim() == 3 for p in trainer.model.parameters()):
+            _say(
+                "note: the experts' weights, one tensor for all of them, have no adapter and stay as they are"
+            )
 
     def _save(self, trainer: Any, loaded: Any, tokenizer: Any) -> None:
         """Adapter or model, and the tokenizer with its chat template."""
@@ -175,10 +202,10 @@ class _Run:
         if self._first:
             tokenizer.save_pretrained(str(self._output))
             (self._output / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
-            if self._settings.save_steps is None:
-                shutil.rmtree(self._output / CHECKPOINTS, ignore_errors=True)  # made, but empty
+            with contextlib.suppress(OSError):
+                (self._output / CHECKPOINTS).rmdir()  # if it is empty
 
-    def _finish(self, trainer: Any, data: TrainingSet, outcome: Any, seconds: float) -> TrainResult:
+    def _finish(self, trainer: Any, data: TrainingSet, steps: int, seconds: float) -> TrainResult:
         from dataclasses import replace
 
         from diversity_eval.training.checkpoints import TrainingRecord, merge_adapter, write_model_card
@@ -188,7 +215,7 @@ class _Run:
         last = history[-1] if history else {}
         result = TrainResult(
             output=self._output,
-            steps=outcome.global_step,
+            steps=steps,
             resumed_from=self._state.step,
             seconds=seconds,
             loss=sum(row["loss"] for row in history) / len(history) if history else None,
@@ -196,7 +223,7 @@ class _Run:
             last_p_label=last.get("p_label"),
             last_entropy=last.get("entropy"),
             not_finite=dict(trainer.not_finite),
-            merged=self._output / _MERGED if settings.merge else None,
+            merged=self._output / MERGED if settings.merge else None,
         )
         record = TrainingRecord(
             settings=settings.as_record(),
@@ -221,7 +248,7 @@ class _Run:
         # With the record, which marks the run as finished: if merging fails, it can be asked for again.
         write_model_card(self._output, record)
         if settings.merge:
-            merged = merge_adapter(self._output, self._output / _MERGED, overwrite=True)
+            merged = merge_adapter(self._output, self._output / MERGED, overwrite=True)
             write_model_card(self._output, replace(record, merged=merged.as_record()))
         return result
 
@@ -258,15 +285,23 @@ def _without_default_bar(trainer: Any) -> Any:
 
 def _finished(settings: TrainSettings, output: Path) -> TrainResult | None:
     """A finished run: merged now if that is asked and was not done, else an error."""
-    if not settings.merge or (output / _MERGED).exists():
+    if not settings.merge or (output / MERGED).exists():
         raise DiversityEvalError(f"{output}: holds this run, finished; choose another folder, or --overwrite")
     if not _is_first():
         return None
-    from diversity_eval.training.checkpoints import merge_adapter, read_record
+    from diversity_eval.training.checkpoints import (
+        TrainingRecord,
+        merge_adapter,
+        read_record,
+        write_model_card,
+    )
 
-    merge_adapter(output, output / _MERGED)
+    merged = merge_adapter(output, output / MERGED)
     _say(f"{output}: was finished already, and only had to be merged")
-    results = (read_record(output) or {}).get("training", {}).get("results", {})
+    written = (read_record(output) or {}).get("training", {})
+    with contextlib.suppress(TypeError):  # the record of another version: the merged folder has its own card
+        write_model_card(output, TrainingRecord(**{**written, "merged": merged.as_record()}))
+    results = written.get("results", {})
     steps = int(results.get("steps", 0))
     return TrainResult(
         output=output,
@@ -278,7 +313,7 @@ def _finished(settings: TrainSettings, output: Path) -> TrainResult | None:
         last_p_label=results.get("last_p_label"),
         last_entropy=results.get("last_entropy"),
         not_finite=dict(results.get("not_finite", {})),
-        merged=output / _MERGED,
+        merged=output / MERGED,
     )
 
 

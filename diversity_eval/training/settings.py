@@ -99,8 +99,8 @@ class TrainSettings:
     # running
     fused: bool = True
     """Compute the loss with the output layer in chunks; false holds all logits (for comparison)."""
-    save_steps: int | None = None
-    """Write a checkpoint to resume from every so many steps."""
+    save_steps: int | None = 200
+    """Write a checkpoint to resume from every so many steps, and keep the last two; 0 or null: never."""
     log_steps: int = 10
     report_to: tuple[str, ...] = ()
     """wandb, tensorboard, ...: as transformers' report_to."""

@@ -22,11 +22,12 @@ _AT_LEAST_ONE = (
     "batch_size",
     "accumulation",
     "log_steps",
-    "save_steps",
     "max_steps",
 )
 _POSITIVE = ("learning_rate", "epochs")
-_NOT_NEGATIVE = ("warmup_steps", "weight_decay", "max_grad_norm", "neftune_alpha", "seed", "lora_dropout")
+_NOT_NEGATIVE = (
+    "warmup_steps", "weight_decay", "max_grad_norm", "neftune_alpha", "seed", "lora_dropout", "save_steps",
+)  # fmt: skip
 _LARGEST = 2**31 - 1  # what every library takes as a count or a seed
 
 

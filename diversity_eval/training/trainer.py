@@ -100,9 +100,8 @@ def trainer_class() -> Any:
 
         def step_has_a_loss(self) -> bool:
             """Whether any pass of this step had a finite loss, in any process, or none was lost."""
-            passes = torch.tensor(list(self._passes.values()), device=self.accelerator.device)
+            finite, lost = self._over_processes([self._passes["finite"], self._passes["lost"]])
             self._passes = {"finite": 0, "lost": 0}
-            finite, lost = self.accelerator.reduce(passes, reduction="sum").tolist()
             return bool(finite or not lost)
 
         def count_not_finite(self, what: str, name: str) -> None:
@@ -128,10 +127,8 @@ def trainer_class() -> Any:
 
         def _tokens_since(self, loss: float) -> dict[str, float]:
             keys = ("tokens", "p_label", "entropy", "loss")
-            # A process whose passes were all lost takes part too: the others wait for it.
             own = [sum(float(each[key]) for each in self._window) for key in keys]
-            sums = torch.tensor([*own, self._lost], dtype=torch.float64, device=self.accelerator.device)
-            tokens, p_label, entropy, total, lost = self.accelerator.reduce(sums, reduction="sum").tolist()
+            tokens, p_label, entropy, total, lost = self._over_processes([*own, self._lost])
             self._lost = 0
             self.not_finite["losses"] += int(lost)
             found = {"tokens": tokens, "loss": loss}
@@ -144,6 +141,14 @@ def trainer_class() -> Any:
             if any(self.not_finite.values()):
                 found |= {f"not_finite_{what}": count for what, count in self.not_finite.items()}
             return found
+
+        def _over_processes(self, values: list[float]) -> list[float]:
+            """The sums over all processes; each takes part, also one whose passes were all lost."""
+            if self.accelerator.num_processes == 1:
+                return values
+            own = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
+            summed: list[float] = self.accelerator.reduce(own, reduction="sum").tolist()
+            return summed
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             # Past SFTTrainer's, which writes a card of its own into the output folder.

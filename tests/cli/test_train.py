@@ -105,8 +105,9 @@ def test_every_option_arrives(trainer: Trainer) -> None:
         max_rows=8, min_score=6.5, max_length=99, overlong="drop", packing=True, quantization="none",
         dtype="bfloat16", lora_rank=2, lora_alpha=3, lora_dropout=0.5, epochs=1.5, max_steps=7, batch_size=5,
         accumulation=6, learning_rate=1e-3, schedule="constant", warmup_steps=0,
-        weight_decay=0.0, optimizer="adamw_torch", max_grad_norm=2.0, neftune_alpha=4.0, gradient_checkpointing=False, seed=0, fused=False,
-        save_steps=10, log_steps=1, report_to=("wandb", "tensorboard"), strict=True, merge=True, loss="pr",
+        weight_decay=0.0, optimizer="adamw_torch", max_grad_norm=2.0, neftune_alpha=4.0,
+        gradient_checkpointing=False, seed=0, fused=False, save_steps=10, log_steps=1,
+        report_to=("wandb", "tensorboard"), strict=True, merge=True, loss="pr",
         loss_parameters={"lambda": 0.2, "alpha": 1e-3},
     )  # fmt: skip
     assert trainer.overwrite

@@ -212,14 +212,14 @@ def test_a_finished_run_is_not_run_again(runs: SharedRuns, tmp_path: Path) -> No
 def test_overwriting_waits_until_nothing_can_be_refused(runs: SharedRuns, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     shutil.copytree(runs().folder, folder)
-    (folder / "of the earlier run").write_text("x")
+    (folder / "model-of-the-earlier-run.safetensors").write_text("x")
     with pytest.raises(DiversityEvalError, match="there is no such folder"):
         run.train(runs.settings(model=str(tmp_path / "missing")), folder, overwrite=True)
     with pytest.raises(DiversityEvalError, match="needs CUDA"):
         run.train(runs.settings(optimizer="paged_adamw_8bit"), folder, overwrite=True)
-    assert (folder / "of the earlier run").exists()
+    assert (folder / "model-of-the-earlier-run.safetensors").exists()
     assert run.train(runs.settings(max_steps=1), folder, overwrite=True) is not None
-    assert not (folder / "of the earlier run").exists()
+    assert not (folder / "model-of-the-earlier-run.safetensors").exists()
     assert [row["step"] for row in read_log(folder)] == [1]
 
 

@@ -1,6 +1,6 @@
 """Checkpoints that others can use: cards, NF4 bases, and adapters merged into their base."""
 
-from diversity_eval.training.checkpoints.card import write_model_card
+from diversity_eval.training.checkpoints.card import is_quantised, write_model_card
 from diversity_eval.training.checkpoints.merge import merge_adapter
 from diversity_eval.training.checkpoints.merge_plan import Onto
 from diversity_eval.training.checkpoints.quantize import quantize
@@ -20,6 +20,7 @@ __all__ = [
     "QuantizationError",
     "QuantizeReport",
     "TrainingRecord",
+    "is_quantised",
     "merge_adapter",
     "quantize",
     "read_record",

@@ -19,7 +19,7 @@ from diversity_eval.training.checkpoints.markdown import block, code, table, tex
 from diversity_eval.training.checkpoints.model_files import stored_tensors
 from diversity_eval.training.checkpoints.record import TrainingRecord, write_record
 
-__all__ = ["write_model_card"]
+__all__ = ["is_quantised", "write_model_card"]
 
 
 def write_model_card(folder: Path, record: TrainingRecord) -> None:
@@ -28,7 +28,7 @@ def write_model_card(folder: Path, record: TrainingRecord) -> None:
     Secrets are taken out of everything, and whatever users or files say is escaped. The base model's licence
     is read from its card if that is on this machine; no network is asked.
     """
-    clean = without_secrets(record.as_record())
+    clean = _without_places(without_secrets(record.as_record()), folder)
     settings = dict(clean["settings"])
     adapter = bool(settings.get("lora", True))
     base, revision = str(settings.get("model") or ""), _text_or_none(settings.get("revision"))
@@ -76,6 +76,33 @@ def write_model_card(folder: Path, record: TrainingRecord) -> None:
     write_text(folder / "README.md", "\n".join(parts))
     share_files(folder, (folder / "README.md").stat().st_mode)
     write_record(folder, "adapter" if adapter else "model", {"training": clean})
+
+
+def _without_places(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Folders of this machine replaced by their last names: a card is for others.
+
+    The base model is named as it was given, since the adapter is of no use without it.
+    """
+    merged = record.get("merged") or {}
+    known = [
+        record["settings"].get("dataset"), record["provenance"].get("location"), merged.get("output"),
+        merged.get("adapter"), str(folder.absolute()), str(folder.resolve()),
+    ]  # fmt: skip
+    places = {each for each in known if isinstance(each, str) and Path(each).is_absolute()}
+    # The longest first, since one may lie in another.
+    return dict(_replaced(record, {each: Path(each).name for each in sorted(places, key=len, reverse=True)}))
+
+
+def _replaced(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for place, name in names.items():
+            value = value.replace(place, name)
+        return value
+    if isinstance(value, Mapping):
+        return {key: _replaced(each, names) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(each, names) for each in value]
+    return value
 
 
 def _what(settings: Mapping[str, Any], adapter: bool) -> str:
@@ -134,7 +161,7 @@ def _evaluation(
     lines: list[str] = []
     on_base: dict[str, Any] = {"pretrained": base, "revision": revision}
     if settings.get("quantization") == "nf4":
-        stored = _is_quantised(base)
+        stored = is_quantised(base)
         small = base if stored else f"{Path(base).name}-nf4"
         make = _quantise(base, revision, small, compute_dtype)
         at_nf4 = revision if stored else None
@@ -184,7 +211,7 @@ def _merged_command(output: str, merged: Any) -> list[str]:
     return ["The merged checkpoint:\n", block(evaluation("vllm", {"pretrained": f"{output}/merged"}))]
 
 
-def _is_quantised(base: str) -> bool:
+def is_quantised(base: str) -> bool:
     """Whether the base on this machine is in NF4 itself."""
     folder = card_folder(base, None)
     if folder is None:
