@@ -87,6 +87,7 @@ class _Run:
     def close(self) -> None:
         """Let other runs into the folder."""
         if self._lock is not None:
+            Path(self._lock.name).unlink(missing_ok=True)  # while it is held
             self._lock.close()
 
     def run(self) -> TrainResult | None:

@@ -27,6 +27,7 @@ COMMON: dict[str, Any] = {
     "lora_rank": 4,
     "seed": 1,
     "log_steps": 1,
+    "save_steps": 0,
     "loss": "tofu",
 }
 
