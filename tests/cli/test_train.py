@@ -1,5 +1,6 @@
 """The options of `train`, its messages and what it prints; runs themselves are in tests/integration."""
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from diversity_eval.cli.train import train as train_command
 from diversity_eval.training import run
 from diversity_eval.training.run import TrainResult
 from diversity_eval.training.settings import TrainSettings, setting_names
+
+
+# Two of the tests get as far as the libraries, which tests of the trainer have loaded.
+pytestmark = pytest.mark.xdist_group("trainer")
 
 
 class Trainer:
@@ -203,6 +208,32 @@ def test_a_mistake_is_one_line(words: str, message: str) -> None:
     assert refused(*words.split()).startswith(message)
 
 
+def test_a_reporter_that_is_not_installed(tmp_path: Path) -> None:
+    if importlib.util.find_spec("tensorboard") is not None:
+        pytest.skip("tensorboard is installed here")
+    out = tmp_path / "out"
+    words = ["--model", "M", "--dataset", "alpaca", "--report-to", "tensorboard", "-o", str(out)]
+    said = refused(*words)
+    assert said.startswith("report_to tensorboard: cannot be used")
+    assert said.endswith("pip install tensorboard")
+    assert not out.exists()
+
+
+def test_data_without_a_usable_row(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a", "response": " "}\n', encoding="utf-8")
+    words = [
+        "--model",
+        str(checkpoint),
+        "--dataset",
+        str(tmp_path / "rows.jsonl"),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    said = refused(*words)
+    assert "no row can be trained on: 1 rows read, 0 used" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_mistake_names_the_file_and_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("model: M\ndataset: alpaca\n", encoding="utf-8")
@@ -215,22 +246,36 @@ def test_a_mistake_names_the_file_and_the_command_line(tmp_path: Path) -> None:
     )
 
 
+def printed(*words: str) -> list[str]:
+    shown = call("--model", "M", "--dataset", "alpaca", "-o", "OUT", *words)
+    assert shown.exit_code == 0, shown.output
+    return shown.stdout.splitlines()
+
+
 def test_what_is_printed(trainer: Trainer) -> None:
-    words = ["--model", "M", "--dataset", "alpaca", "-o", "OUT"]
-    assert call(*words).stdout.splitlines() == [
+    assert printed("--quantization", "none", "--revision", "v2") == [
         "60 steps in 12 s; at the end loss 2.250, mean p of the label 0.125, output entropy 1.50 nats",
         "OUT: adapter, tokenizer, README.md, log.jsonl",
-        "  lm_eval --tasks creative --model hf "
-        "--model_args pretrained=M,peft=OUT,tokenizer=OUT --batch_size 16",
+        "  lm_eval --tasks creative --model hf --batch_size 16 "
+        "--model_args pretrained=M,revision=v2,peft=OUT,tokenizer=OUT",
     ]
     trainer.not_finite = {"losses": 3, "steps": 1}
     trainer.merged = Path("OUT/merged")
-    shown = call(*words, "--quantization", "none", "--no-lora")
-    assert "3 forward passes had a loss that is not finite, and did not count\n" in shown.stdout
-    assert "1 steps had no finite loss or gradient, and changed nothing\n" in shown.stdout
-    assert "OUT: model, tokenizer" in shown.stdout
-    assert "pretrained=OUT --batch_size" in shown.stdout
-    assert "OUT/merged: the adapter merged into its base\n" in shown.stdout
+    assert printed("--quantization", "none", "--no-lora")[1:] == [
+        "3 forward passes had a loss that is not finite, and did not count",
+        "1 steps had no finite loss or gradient, and changed nothing",
+        "OUT: model, tokenizer, README.md, log.jsonl",
+        "  lm_eval --tasks creative --model hf --batch_size 16 --model_args pretrained=OUT",
+        "OUT/merged: the adapter merged into its base",
+    ]
+
+
+def test_an_adapter_on_nf4_is_evaluated_on_nf4(trainer: Trainer) -> None:
+    assert printed("--dtype", "float32")[2:] == [
+        "  diversity-eval quantize M --dtype float32 -o M-nf4",
+        "  lm_eval --tasks creative --model hf --batch_size 16 "
+        "--model_args pretrained=M-nf4,peft=OUT,tokenizer=OUT",
+    ]
 
 
 def test_json_is_one_object(trainer: Trainer) -> None:

@@ -37,8 +37,10 @@ def test_the_defaults_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = arguments()
-    assert (str(found.optim.value), found.bf16, found.save_strategy.value) == ("adamw_torch", False, "no")
-    assert found.max_steps == -1
+    assert (str(found.optim.value), found.bf16, found.max_steps) == ("adamw_torch", False, -1)
+    assert (found.save_strategy.value, found.save_steps) == ("steps", 200)
+    for never in (0, None):
+        assert arguments(save_steps=never).save_strategy.value == "no"
     with pytest.raises(DiversityEvalError, match="paged_adamw_8bit needs CUDA; use adamw_torch, or auto"):
         arguments(optimizer="paged_adamw_8bit")
 

@@ -118,7 +118,7 @@ def test_yaml_writes_numbers_as_text(tmp_path: Path) -> None:
         ("x: !!python/object/apply:os.system [ls]", r"is not YAML: could not determine a constructor"),
         ("seed: 2001-99-99", "holds a value that YAML cannot read; put texts in quotes"),
         ("seed: " + "9" * 5000, "holds a value that YAML cannot read; put texts in quotes"),
-        ("model: " + "[" * 5000, "holds a value that YAML cannot read; put texts in quotes"),
+        ("model: " + "[" * 1500, "holds a value that YAML cannot read; put texts in quotes"),
     ],
 )
 def test_a_file_that_is_no_configuration(tmp_path: Path, text: str, message: str) -> None:

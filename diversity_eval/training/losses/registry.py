@@ -147,7 +147,7 @@ def register_loss(
         defaults=defaults,
         needs_place=bool(places),
         check=check,
-        closed_form=CLOSED_FORMS.get(name) if function in _BUILT_IN.values() else None,
+        closed_form=CLOSED_FORMS.get(name),
     )
     return function
 

@@ -55,6 +55,15 @@ class TestBackward:
         for leaf, once in zip(given.leaves(), expected, strict=True):
             assert distance(leaf.grad, once) < 5e-6
 
+    def test_scaled_again_and_again(self) -> None:
+        given = batch("tofu", train_head=True, bias=True)
+        expected = torch.autograd.grad(plain(given), given.leaves())
+        loss = fused(given)
+        torch.autograd.backward(loss * 2, retain_graph=True)
+        torch.autograd.backward(loss * 3)
+        for leaf, once in zip(given.leaves(), expected, strict=True):
+            assert distance(leaf.grad, 5 * once) < 5e-6
+
     def test_where_hidden_states_are_used_elsewhere_too(self) -> None:
         given = batch("tofu", train_head=True)
         hidden = given.hidden * 1.0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from diversity_eval.training.losses import fused_linear_loss
+from diversity_eval.training.losses import fused_linear_loss, register_loss
 from tests.training.losses import references
 from tests.training.losses.heads import batch, distance, plain
 from tests.training.losses.test_formulas import EXTREMES, PARAMETERS
@@ -84,6 +84,17 @@ class TestAutocast:
             assert ours.dtype == torch.float32
             assert distance(ours, theirs) < 2 * ROUNDING[torch.bfloat16]
 
+    @pytest.mark.usefixtures("own_registry")
+    def test_a_loss_of_ones_own_is_computed_in_float32(self) -> None:
+        mixture = torch.randn(9, 9, generator=torch.Generator().manual_seed(1))
+        register_loss("mixed", lambda logits, labels: (logits @ mixture).square().sum(1))
+        given = batch("mixed", vocabulary=9, ignored=0.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = torch.nn.functional.linear(given.hidden, given.weight)
+            loss = fused_linear_loss("mixed", given.hidden, given.weight, given.labels)
+        expected = (logits.double() @ mixture.double()).square().sum(1).mean()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+
     def test_backward_may_run_inside_or_outside(self) -> None:
         given = batch("tofu", dtype=torch.bfloat16)
         with torch.autocast("cpu", torch.bfloat16):
@@ -116,6 +127,14 @@ class TestFloat16AndLossScale:
         (expected,) = torch.autograd.grad(plain(exact, num_items=items) * self.SCALE, exact.hidden)
         assert torch.isfinite(found).all()
         # the logits' rounding to float16 is in it: 2e-3 of a gradient at logits of about 4
+        assert distance(found, expected) < 4e-3
+
+    def test_the_scale_itself_need_not_fit_into_float16(self) -> None:
+        given = batch("ce", tokens=8, spread=1e-3, ignored=0.0, dtype=torch.float16)
+        loss = fused_linear_loss("ce", given.hidden, given.weight, given.labels, num_items=1)
+        (found,) = torch.autograd.grad(loss * self.SCALE, given.hidden)
+        exact = given.to(torch.float64)
+        (expected,) = torch.autograd.grad(plain(exact, num_items=1) * self.SCALE, exact.hidden)
         assert distance(found, expected) < 4e-3
 
     def test_under_autocast_too(self) -> None:
