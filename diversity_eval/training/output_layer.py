@@ -123,9 +123,9 @@ def _fused(
     labels = labels.to(weight.device)
     loss, statistics = fused_linear_loss_parts(
         choice.name,
-        hidden[:, :-1],
+        hidden,
         weight,
-        labels[:, 1:],
+        _next(labels),
         bias=bias,
         num_items=num_items,
         softcap=layer.softcap,
@@ -151,8 +151,7 @@ def _plain(
     from diversity_eval.training.losses import IGNORED, token_loss
 
     labels = labels.to(logits.device)
-    shifted = labels[:, 1:]
-    logits = logits[:, :-1]
+    shifted = _next(labels)
     total = token_loss(choice.name, logits, shifted, **_place(choice, labels), **_parameters(choice)).sum()
     counts = shifted != IGNORED
     tokens = counts.sum()
@@ -174,7 +173,19 @@ def _place(choice: LossChoice, labels: "torch.Tensor") -> dict[str, Any]:
     if not loss_named(choice.name).needs_place:
         return {}
     position, length = response_places(labels)
-    return {"position": position[:, 1:], "length": length[:, 1:]}
+    return {"position": position.roll(-1, 1), "length": length.roll(-1, 1)}
+
+
+def _next(labels: "torch.Tensor") -> "torch.Tensor":
+    """Each place's label the token that follows; the last place has none.
+
+    Moving the labels costs less than leaving out the last hidden state: a slice's gradient is a copy of all.
+    """
+    from diversity_eval.training.losses import IGNORED
+
+    moved = labels.roll(-1, 1)
+    moved[:, -1] = IGNORED
+    return moved
 
 
 def _parameters(choice: LossChoice) -> dict[str, Any]:
