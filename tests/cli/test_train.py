@@ -14,7 +14,6 @@ from diversity_eval.training import run
 from diversity_eval.training.run import TrainResult
 from diversity_eval.training.settings import TrainSettings, setting_names
 
-
 # Two of the tests get as far as the libraries, which tests of the trainer have loaded.
 pytestmark = pytest.mark.xdist_group("trainer")
 

@@ -180,8 +180,9 @@ def test_a_run_cut_off_behind_its_last_step_is_only_finished(
     assert without_speed(found.log) == without_speed(runs().log)
 
 
-def test_a_torn_checkpoint_is_passed_over_and_written_again(
-    runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("save_steps", "left"), [(2, [4, 6]), (0, [2])])
+def test_a_torn_checkpoint_is_passed_over_and_deleted(
+    runs: SharedRuns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, save_steps: int, left: list[int]
 ) -> None:
     folder = tmp_path / "out"
     interrupted(runs, monkeypatch, folder, 18, save_steps=2)
@@ -189,10 +190,10 @@ def test_a_torn_checkpoint_is_passed_over_and_written_again(
     assert sorted(path.name for path in saved.iterdir()) == ["checkpoint-2", "checkpoint-4"]
     optimizer = saved / "checkpoint-4" / "optimizer.pt"
     optimizer.write_bytes(optimizer.read_bytes()[:-10])
-    found = runs.anew(folder, save_steps=2)
+    found = runs.anew(folder, save_steps=save_steps)
     assert found.result.resumed_from == 2
     assert same(found, runs())
-    assert sorted(path.name for path in saved.iterdir()) == ["checkpoint-4", "checkpoint-6"]
+    assert sorted(path.name for path in saved.iterdir()) == [f"checkpoint-{step}" for step in left]
     assert all((path / "complete.json").is_file() for path in saved.iterdir())
 
 
