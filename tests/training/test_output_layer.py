@@ -129,6 +129,18 @@ def test_a_batch_in_which_nothing_counts() -> None:
 
 
 @pytest.mark.parametrize("fused", [True, False])
+def test_nothing_predicts_the_first_token(fused: bool) -> None:
+    model = with_loss(build("llama"), "pr", LOSSES["pr"], fused=fused)
+    inputs = batch()
+    expected = model(**inputs, token_loss=True)
+    inputs["labels"][1, 0] = 7  # a response of one token, with nothing in front
+    found = model(**inputs, token_loss=True)
+    assert {key: float(value.detach()) for key, value in found.items()} == {
+        key: float(value.detach()) for key, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize("fused", [True, False])
 def test_what_is_said_before_a_token_that_does_not_count_has_no_gradient(fused: bool) -> None:
     model = with_loss(build("llama"), "ce", {}, fused=fused)
     inputs = batch()
