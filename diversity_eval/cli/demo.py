@@ -32,14 +32,14 @@ def demo(output: Path, num_samples: int, as_json: bool) -> None:
         print_training,
         report,
     )
-    from diversity_eval.cli.train import _quiet
+    from diversity_eval.cli.libraries import quiet_libraries
     from diversity_eval.demo.comparison import differences
     from diversity_eval.demo.fine_tuning import missing_libraries
     from diversity_eval.demo.model import demo_model
     from diversity_eval.demo.run import DemoRun
 
     started = time.monotonic()
-    _quiet()
+    quiet_libraries()
     missing = missing_libraries()
     run = DemoRun(output, num_samples, fine_tune=not missing)
     if not as_json:

@@ -1,15 +1,13 @@
 """`diversity-eval train`: fine-tune a checkpoint with one of the losses under comparison."""
 
 import json
-import logging
-import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from diversity_eval.cli.libraries import quiet_libraries
 from diversity_eval.errors import DiversityEvalError
 
 __all__ = ["train"]
@@ -113,7 +111,7 @@ def train(
     settings = _settings(config, _given(options, loss_parameter))
     if output is None:
         raise DiversityEvalError("no output folder: add -o FOLDER")
-    _quiet()
+    quiet_libraries()
     from diversity_eval.training.run import train as run_training
 
     result = run_training(settings, output, overwrite=overwrite)
@@ -191,12 +189,3 @@ def _evaluation(result: Any, settings: Any) -> list[str]:
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
-
-
-def _quiet() -> None:
-    """Libraries say a lot that is not for the user; errors stay."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    for name in ("transformers", "trl", "accelerate", "peft", "datasets"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|peft|accelerate|bitsandbytes)(\.|$)")

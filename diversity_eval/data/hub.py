@@ -12,11 +12,20 @@ from diversity_eval.data.files import DataError, Expected, Row, UnreachableError
 from diversity_eval.data.repository import offline_variable
 from diversity_eval.data.sources import HubCopy, Source
 
-__all__ = ["HubRows", "hub_cache_folder", "hub_location", "is_in_hub_cache", "read_hub", "read_hub_cache"]
+__all__ = [
+    "ACCESS_TOKEN",
+    "HubRows",
+    "hub_cache_folder",
+    "hub_location",
+    "is_in_hub_cache",
+    "loaded_commit",
+    "read_hub",
+    "read_hub_cache",
+]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # Access tokens, and the user part of a URL.
-_SECRET = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=://)[^/@\s]+@")
+ACCESS_TOKEN = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def read_hub(source: Source) -> HubRows:
     except Exception as error:
         # The library and those below it raise many kinds; whichever it is, there are no data.
         lines = str(error).strip().splitlines() or [""]
-        reason = _SECRET.sub("", lines[0])[:300]
+        reason = ACCESS_TOKEN.sub("", lines[0])[:300]
         raise UnreachableError(
             f"{source.name} can't be loaded from the Hugging Face Hub ({hub_location(copy)}, revision "
             f"{copy.revision}): {type(error).__name__}: {reason}"
@@ -139,10 +148,11 @@ def _our_rows(source: Source, copy: HubCopy, dataset: Any) -> HubRows:
             f"The Hub's copy of {source.name} ({hub_location(copy)}) is not the expected one: "
             f"{'; '.join(problems)}. Set DIVERSITY_EVAL_DATA to a folder with {source.file}."
         )
-    return HubRows(rows, _commit(dataset) or copy.revision)
+    return HubRows(rows, loaded_commit(dataset) or copy.revision)
 
 
-def _commit(dataset: Any) -> str | None:
+def loaded_commit(dataset: Any) -> str | None:
+    """The commit on the Hub that a loaded data set is of; None if it is not known."""
     # `datasets` keeps what it loads in a folder that is named after the commit.
     folders = {Path(file["filename"]).parent.name for file in dataset.cache_files}
     commits = [name for name in folders if _COMMIT.fullmatch(name)]

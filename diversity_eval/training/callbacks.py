@@ -21,7 +21,7 @@ def callbacks(folder: Path) -> list[Any]:
     from tqdm import tqdm
     from transformers import TrainerCallback
 
-    class Bar(TrainerCallback):  # type: ignore[misc]
+    class Bar(TrainerCallback):  # type: ignore[misc]  # an untyped base
         """One bar over the optimiser steps, on the terminal of the first process."""
 
         def __init__(self) -> None:
@@ -47,7 +47,7 @@ def callbacks(folder: Path) -> list[Any]:
             if self._bar is not None:
                 self._bar.close()
 
-    class LogFile(TrainerCallback):  # type: ignore[misc]
+    class LogFile(TrainerCallback):  # type: ignore[misc]  # an untyped base
         """One JSON object a logged step."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
@@ -58,7 +58,7 @@ def callbacks(folder: Path) -> list[Any]:
             with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
 
-    class Windows(TrainerCallback):  # type: ignore[misc]
+    class Windows(TrainerCallback):  # type: ignore[misc]  # an untyped base
         """Logs the last step, and whatever a checkpoint cuts off, so that a resumed run logs the same."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ def callbacks(folder: Path) -> list[Any]:
             if control.should_save or control.should_training_stop:
                 control.should_log = True
 
-    class Complete(TrainerCallback):  # type: ignore[misc]
+    class Complete(TrainerCallback):  # type: ignore[misc]  # an untyped base
         """Marks a checkpoint whose last file has been written, by any process."""
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -81,13 +81,15 @@ def load_base(settings: TrainSettings) -> LoadedModel:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from diversity_eval.training.checkpoints.nf4 import nf4_config
+
     _check_folder(settings.model)
     where: dict[str, Any] = {"revision": settings.revision or "main", "trust_remote_code": False}
     dtype = compute_dtype(settings)
     name = settings.model
     try:
         config = AutoConfig.from_pretrained(name, **where)
-    except Exception as error:
+    except Exception as error:  # somebody's files, here and below
         raise DiversityEvalError(f"model {name}: no configuration loads: {_said(error)}") from None
     stored = getattr(config, "quantization_config", None)
     arguments: dict[str, Any] = {"dtype": dtype}
@@ -98,9 +100,9 @@ def load_base(settings: TrainSettings) -> LoadedModel:
             str(dtype),
             str(dtype).removeprefix("torch."),
         ):
-            arguments["quantization_config"] = _nf4(dtype)
+            arguments["quantization_config"] = nf4_config(dtype)
     elif settings.quantization == "nf4":
-        arguments["quantization_config"] = _nf4(dtype)
+        arguments["quantization_config"] = nf4_config(dtype)
     elif not settings.lora:
         # Small updates are lost in bfloat16 weights: they are kept in float32, and computed in `dtype` by
         # autocast.
@@ -115,7 +117,7 @@ def load_base(settings: TrainSettings) -> LoadedModel:
         model, loading = AutoModelForCausalLM.from_pretrained(
             name, output_loading_info=True, **where, **arguments
         )
-    except Exception as error:
+    except Exception as error:  # which may be cut off or hold anything
         raise DiversityEvalError(f"model {name}: does not load: {_said(error)}") from None
     if missing := sorted(loading.get("missing_keys") or ()):
         raise DiversityEvalError(
@@ -140,17 +142,6 @@ def adapter_config(settings: TrainSettings) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
         revision=settings.revision,
-    )
-
-
-def _nf4(dtype: Any) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
     )
 
 

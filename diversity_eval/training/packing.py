@@ -45,7 +45,7 @@ def check_packed_attention(model: Any, name: str) -> None:
     try:
         with torch.no_grad():
             largest, apart, leak, mixed = _packed_differences(model)
-    except Exception as error:
+    except Exception as error:  # any model's code
         raise DiversityEvalError(
             f"{name}: cannot run rows packed by their position ids ({type(error).__name__}: {error}); "
             "use --no-packing"

@@ -4,54 +4,27 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.data import TrainingSet
+from diversity_eval.training.finishing import TrainResult, finish_run, merge_finished
 from diversity_eval.training.output import (
     CHECKPOINTS,
-    MERGED,
     TENSORBOARD,
     OutputState,
     lock_output,
     open_output,
     write_settings,
 )
+from diversity_eval.training.processes import is_first, say
 from diversity_eval.training.resuming import cut_log, drop_torn
 from diversity_eval.training.settings import TrainSettings
 from diversity_eval.training.stepping import run_steps
-from diversity_eval.versions import versions_of
 
 __all__ = ["TrainResult", "train"]
-
-_VERSIONS = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets")
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What came out of a run.
-
-    `steps` optimiser steps in all, those after `resumed_from` in `seconds`; `loss` is the mean over the run's
-    logged rows, the `last_` ones are of its last logged window (None if no token in it had a finite loss).
-    `not_finite` counts forward passes whose loss was not finite (`losses`), and optimiser steps that were
-    left out (`steps`).
-    """
-
-    output: Path
-    steps: int
-    resumed_from: int
-    seconds: float
-    loss: float | None
-    last_loss: float | None
-    last_p_label: float | None
-    last_entropy: float | None
-    not_finite: dict[str, int]
-    merged: Path | None
 
 
 def train(settings: TrainSettings, output: Path, *, overwrite: bool = False) -> TrainResult | None:
@@ -68,7 +41,7 @@ def train(settings: TrainSettings, output: Path, *, overwrite: bool = False) -> 
     check_reporters(settings.report_to)
     state = _shared_state(output, settings, overwrite)
     if state.state == "finished":
-        return _finished(settings, output)
+        return merge_finished(settings, output)
     run = _Run(settings, output, state)
     try:
         return run.run()
@@ -81,7 +54,7 @@ class _Run:
         self._settings = settings
         self._output = output
         self._state = state
-        self._first = _is_first()
+        self._first = is_first()
         self._lock: IO[str] | None = None
 
     def close(self) -> None:
@@ -100,7 +73,7 @@ class _Run:
         data = load_training_set(settings, tokenizer)
         if self._first:
             for line in report_lines(data.report):
-                _say(line)
+                say(line)
         loaded = load_base(settings)
         if prepared.new_tokens:
             rows = loaded.model.get_input_embeddings().weight.shape[0]
@@ -121,7 +94,10 @@ class _Run:
         self._save(trainer, loaded, tokenizer)
         if not self._first:
             return None
-        return self._finish(trainer, data, steps, seconds)
+        return finish_run(
+            settings, self._output, trainer, data,
+            steps=steps, resumed_from=self._state.step, seconds=seconds,
+        )  # fmt: skip
 
     def _trainer(self, loaded: Any, tokenizer: Any, data: TrainingSet) -> Any:
         import torch
@@ -177,16 +153,16 @@ class _Run:
         trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         what = "adapter" if self._settings.lora else "weights"
         base = "unquantised" if self._settings.quantization == "none" else self._settings.quantization
-        _say(
+        say(
             f"{self._settings.loss} on {len(data.rows)} rows; {trainable:,} trainable parameters ({what}), "
             f"{base} base"
         )
         if self._state.checkpoint is not None:
-            _say(f"goes on from step {self._state.step}")
+            say(f"goes on from step {self._state.step}")
         elif self._state.state == "resume":
-            _say("an earlier try left no complete checkpoint, so it starts over")
+            say("an earlier try left no complete checkpoint, so it starts over")
         if self._settings.lora and any(p.dim() == 3 for p in trainer.model.parameters()):
-            _say(
+            say(
                 "note: the experts' weights, one tensor for all of them, have no adapter and stay as they are"
             )
 
@@ -206,53 +182,6 @@ class _Run:
             with contextlib.suppress(OSError):
                 (self._output / CHECKPOINTS).rmdir()  # if it is empty
 
-    def _finish(self, trainer: Any, data: TrainingSet, steps: int, seconds: float) -> TrainResult:
-        from dataclasses import replace
-
-        from diversity_eval.training.checkpoints import TrainingRecord, merge_adapter, write_model_card
-        from diversity_eval.training.loading import compute_dtype
-
-        settings, history = self._settings, [row for row in trainer.state.log_history if "p_label" in row]
-        last = history[-1] if history else {}
-        result = TrainResult(
-            output=self._output,
-            steps=steps,
-            resumed_from=self._state.step,
-            seconds=seconds,
-            loss=sum(row["loss"] for row in history) / len(history) if history else None,
-            last_loss=last.get("loss"),
-            last_p_label=last.get("p_label"),
-            last_entropy=last.get("entropy"),
-            not_finite=dict(trainer.not_finite),
-            merged=self._output / MERGED if settings.merge else None,
-        )
-        record = TrainingRecord(
-            settings=settings.as_record(),
-            data_report=vars(data.report),
-            provenance=data.provenance,
-            results={
-                "steps": result.steps,
-                "resumed_from_step": result.resumed_from,
-                "seconds": round(seconds, 1),
-                "mean_logged_loss": result.loss,
-                "last_loss": result.last_loss,
-                "last_p_label": result.last_p_label,
-                "last_entropy": result.last_entropy,
-                "not_finite": result.not_finite,
-                "processes": trainer.accelerator.num_processes,
-                "optimizer": str(getattr(trainer.args.optim, "value", trainer.args.optim)),
-                "compute_dtype": str(compute_dtype(settings)).removeprefix("torch."),
-            },
-            versions=versions_of(_VERSIONS),
-            hardware=_hardware(),
-        )
-        # With the record, which marks the run as finished: if merging fails, it can be asked for again.
-        write_model_card(self._output, record)
-        if settings.merge:
-            merged = merge_adapter(self._output, self._output / MERGED, overwrite=True)
-            write_model_card(self._output, replace(record, merged=merged.as_record()))
-        return result
-
 
 def _shared_state(output: Path, settings: TrainSettings, overwrite: bool) -> OutputState:
     """What the output folder holds; in all of several processes what the first found, who will change it."""
@@ -264,7 +193,7 @@ def _shared_state(output: Path, settings: TrainSettings, overwrite: bool) -> Out
 
     PartialState(cpu=not torch.cuda.is_available())
     found: list[Any] = [None, ""]
-    if _is_first():
+    if is_first():
         try:
             found[0] = open_output(output, settings, overwrite=overwrite)
         except DiversityEvalError as error:
@@ -284,40 +213,6 @@ def _without_default_bar(trainer: Any) -> Any:
     return trainer
 
 
-def _finished(settings: TrainSettings, output: Path) -> TrainResult | None:
-    """A finished run: merged now if that is asked and was not done, else an error."""
-    if not settings.merge or (output / MERGED).exists():
-        raise DiversityEvalError(f"{output}: holds this run, finished; choose another folder, or --overwrite")
-    if not _is_first():
-        return None
-    from diversity_eval.training.checkpoints import (
-        TrainingRecord,
-        merge_adapter,
-        read_record,
-        write_model_card,
-    )
-
-    merged = merge_adapter(output, output / MERGED)
-    _say(f"{output}: was finished already, and only had to be merged")
-    written = (read_record(output) or {}).get("training", {})
-    with contextlib.suppress(TypeError):  # the record of another version: the merged folder has its own card
-        write_model_card(output, TrainingRecord(**{**written, "merged": merged.as_record()}))
-    results = written.get("results", {})
-    steps = int(results.get("steps", 0))
-    return TrainResult(
-        output=output,
-        steps=steps,
-        resumed_from=steps,
-        seconds=0.0,
-        loss=results.get("mean_logged_loss"),
-        last_loss=results.get("last_loss"),
-        last_p_label=results.get("last_p_label"),
-        last_entropy=results.get("last_entropy"),
-        not_finite=dict(results.get("not_finite", {})),
-        merged=output / MERGED,
-    )
-
-
 def _check_vocabulary(name: str, model: Any, data: TrainingSet) -> None:
     most, size = max(max(row.input_ids) for row in data.rows), model.get_input_embeddings().weight.shape[0]
     if most >= size:
@@ -334,23 +229,7 @@ def _digest(data: TrainingSet) -> str:
     return digest.hexdigest()
 
 
-def _hardware() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
-    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
-
-
 def _advice() -> str:
     from diversity_eval.training.trainer import NOT_FINITE_ADVICE
 
     return NOT_FINITE_ADVICE
-
-
-def _is_first() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -241,7 +241,7 @@ def _try_loss(name: str, function: Any) -> None:
         keywords = inspect.signature(function).parameters
         place = {key: torch.ones(3, dtype=torch.long) for key in ("position", "length") if key in keywords}
         losses = function(logits, torch.tensor([0, 3, 4]), **place)
-    except Exception as error:
+    except Exception as error:  # a user's code
         raise DiversityEvalError(
             f"loss {name}: fails on an example ({type(error).__name__}: {error}); {expected}"
         ) from None

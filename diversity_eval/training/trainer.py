@@ -29,7 +29,7 @@ def trainer_class() -> Any:
     from transformers import TrainerCallback
     from trl import SFTTrainer
 
-    class SkipNotFinite(TrainerCallback):  # type: ignore[misc]
+    class SkipNotFinite(TrainerCallback):  # type: ignore[misc]  # an untyped base
         """Leaves out an optimiser step that has no finite gradient; a run that goes on goes on counting."""
 
         def __init__(self, trainer: Any) -> None:
@@ -49,7 +49,7 @@ def trainer_class() -> Any:
             for parameter in self._trainer.model.parameters():
                 parameter.grad = None  # the optimiser passes over it, and its averages stay clean
 
-    class TokenLossTrainer(SFTTrainer):  # type: ignore[misc]
+    class TokenLossTrainer(SFTTrainer):  # type: ignore[misc]  # an untyped base
         """See `trainer_class`."""
 
         def __init__(self, choice: LossChoice, layer: OutputLayer, *, strict: bool, **arguments: Any) -> None:

@@ -10,7 +10,7 @@ def runs(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> SharedRu
     """Runs of the trainer on a tiny model whose probabilities are not all alike."""
     import gc
 
-    import trl  # noqa: F401
+    import trl  # noqa: F401  # for what it leaves in memory
 
     # The Trainer collects garbage at the end, which takes longer than the run with all that TRL imports.
     gc.collect()

@@ -82,7 +82,7 @@ def merge_into_base(adapted: Any, what: str) -> tuple[Any, bool]:
                 module.merge(safe_merge=True)
                 base.to(dtype)
             merged = adapted.merge_and_unload(safe_merge=True)
-    except Exception as error:
+    except Exception as error:  # peft raises many kinds
         raise DiversityEvalError(f"{what}: cannot be merged: {said(error)}") from None
     parted = tied and not _is_tied(merged)
     if parted:

@@ -1,19 +1,14 @@
 """Rows of any data set on the Hugging Face Hub."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from diversity_eval.data.hub import ACCESS_TOKEN, loaded_commit
 from diversity_eval.data.repository import offline_variable
 from diversity_eval.errors import DiversityEvalError
 
 __all__ = ["FoundRows", "read_hub_rows"]
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-# Access tokens, and the user part of a URL.
-_SECRET = re.compile(r"hf_[A-Za-z0-9]{8,}|(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -50,17 +45,11 @@ def read_hub_rows(
         forbidden = f" {offline} forbids downloading it." if offline else ""
         raise DiversityEvalError(
             f"{location} can't be loaded from the Hugging Face Hub: {type(error).__name__}: "
-            f"{_SECRET.sub('', lines[0])[:300]}.{forbidden} Check name, dataset_config and dataset_split, or "
-            "train on a .jsonl file"
+            f"{ACCESS_TOKEN.sub('', lines[0])[:300]}.{forbidden} Check name, dataset_config and "
+            "dataset_split, or train on a .jsonl file"
         ) from None
-    return FoundRows(rows, list(dataset.column_names), location, _commit(dataset), _license(dataset))
-
-
-def _commit(dataset: Any) -> str | None:
-    # `datasets` keeps what it loads in a folder that is named after the commit.
-    folders = {Path(file["filename"]).parent.name for file in dataset.cache_files}
-    commits = [folder for folder in folders if _COMMIT.fullmatch(folder)]
-    return commits[0] if len(commits) == 1 else None
+    commit = loaded_commit(dataset)
+    return FoundRows(rows, list(dataset.column_names), location, commit, _license(dataset))
 
 
 def _license(dataset: Any) -> str | None:
