@@ -6,6 +6,7 @@ agree; so a response that the judge repeats beside its own answer can at most sp
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ __all__ = ["LONGEST_REPLY", "ReplyError", "read_groups", "read_scores"]
 
 LONGEST_REPLY = 1 << 16
 """Characters; a longer reply is not read."""
+
+
+_OPENING = re.compile(r'\{[ \t\n\r]*["}]')
 
 
 class ReplyError(Exception):
@@ -92,12 +96,14 @@ def _answer(reply: str, key: str, read: Callable[[Any], list[int]]) -> list[int]
 def _objects(reply: str) -> list[dict[str, Any]]:
     """The JSON objects in a text, outermost ones only.
 
-    After a brace that begins none the search goes on where that showed, so all of it takes linear time.
+    After a brace that begins none the search goes on where that showed. Braces that cannot begin one are
+    passed over before the decoder sees them: each of its errors counts the lines of the whole reply.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
     found = []
-    at = reply.find("{")
-    while at >= 0:
+    end = 0
+    while opening := _OPENING.search(reply, end):
+        at = opening.start()
         try:
             loaded, end = decoder.raw_decode(reply, at)
             found.append(loaded)
@@ -107,7 +113,6 @@ def _objects(reply: str) -> list[dict[str, Any]]:
             raise ReplyError("the reply's JSON is nested too deeply") from None
         except ValueError:  # a number of more digits than Python converts
             raise ReplyError("the reply's JSON holds a number that is too long") from None
-        at = reply.find("{", end)
     return found
 
 

@@ -212,12 +212,12 @@ def test_any_text_is_read_or_refused(reply: str, count: int) -> None:
     "part",
     [
         "{", '{"', '{"":', '{"":[', '{"a":{},', '{"a":[{},', '{"":"{', '{"\\"', '{"groups":',
-        '[{"groups":[[1]]},', "{}", '{"a":1,', "{{}", '{"groups": [[1]]}',
+        '[{"groups":[[1]]},', "{}", '{"a":1,', "{{}", '{"groups": [[1]]}', "{ ", "{\n", "{\n{\t",
     ],
 )  # fmt: skip
 def test_hostile_replies_are_read_quickly(part: str) -> None:
     reply = (part * LONGEST_REPLY)[:LONGEST_REPLY]
-    started = time.process_time()
+    started = time.thread_time()
     with contextlib.suppress(ReplyError):
         assert read_groups(reply, 1) == [0]
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0
