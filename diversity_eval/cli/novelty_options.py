@@ -126,14 +126,14 @@ class NoveltyChoice:
         Raises DiversityEvalError for runs with a single response to each prompt, and for leaderboard files by
         a test that the leaderboard does not know, or that could not be written.
         """
-        from diversity_eval.scoring.novelty import odd_categories
+        from diversity_eval.scoring.family import odd_categories
 
         for run in runs:
             if run.most < 2:
                 raise DiversityEvalError(
                     f"{run.path}: Distinct needs at least 2 responses to each prompt, but there is 1"
                 )
-            for line in odd_categories({prompt.category for prompt in run.prompts if prompt.category}):
+            for line in odd_categories(run.categories):
                 warn(f"{run.path}: {line}")
         if not leaderboard:
             return

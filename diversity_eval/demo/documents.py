@@ -2,22 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from diversity_eval.data.embedded import EmbeddedData
 from diversity_eval.demo.corpus import OPENINGS_FILE, PROMPTS_FILE, read_demo_file
 
-__all__ = ["EmbeddedData", "prompt_documents", "story_documents"]
-
-
-@dataclass(frozen=True)
-class EmbeddedData:
-    """Where embedded documents come from: this package."""
-
-    file: str
-    sha256: str
-    rows: int
-    where: str = "package"
+__all__ = ["prompt_documents", "story_documents"]
 
 
 def story_documents() -> tuple[list[dict[str, Any]], EmbeddedData]:

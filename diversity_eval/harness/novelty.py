@@ -18,7 +18,8 @@ from diversity_eval.judging.novelty import (
     load_reward,
     novelty_metric,
 )
-from diversity_eval.scoring.novelty import NoveltyScorer, Responses, odd_categories
+from diversity_eval.scoring.family import PromptResponses, odd_categories
+from diversity_eval.scoring.novelty import NoveltyScorer
 from diversity_eval.scoring.unscored import LARGEST_UNSCORED_SHARE
 
 __all__ = ["open_novelty", "report_unknown"]
@@ -101,7 +102,7 @@ def _open(options: TaskOptions, name: str, task: str) -> NoveltyMetric:
     return _metrics[key]
 
 
-def report_unknown(task: str, scorer: NoveltyScorer, prompts: Sequence[Responses]) -> None:
+def report_unknown(task: str, scorer: NoveltyScorer, prompts: Sequence[PromptResponses]) -> None:
     """Say how many prompts have no value; more than 5 % make lm_eval's command fail at its end."""
     for name, count in scorer.unknown(prompts).items():
         if not count:

@@ -26,6 +26,7 @@ class TaskOptions:
     sample_seeds: SampleSeeds = "auto"
     prompt_template: str = "auto"
     preset: Preset = "default"
+    pass_at: int | None = None
     embeddings: Embeddings = "auto"
     allow_identical: bool = False
     judge: str | None = None
@@ -54,6 +55,8 @@ class TaskOptions:
             raise DiversityEvalError(
                 f"num_samples={options.num_samples}: diversity needs at least 2 responses to each prompt"
             )
+        if options.pass_at is not None and options.pass_at < 1:
+            raise DiversityEvalError(f"pass_at={options.pass_at}: expected 1 or more, e.g. pass_at=16")
         if options.judge is None and "judge_set" in metadata:
             raise DiversityEvalError("judge_set is given without a judge; add judge=NAME")
         if options.judge is None and options.classifier is None and "verdicts" in metadata:
@@ -138,6 +141,7 @@ def _settings(name: str, value: Any) -> dict[str, Any]:
 _READERS: Mapping[str, Any] = {
     "num_samples": _integer,
     "sample_seed": _integer,
+    "pass_at": _integer,
     "sample_seeds": _choice(get_args(SampleSeeds)),
     "prompt_template": _text,
     "preset": _choice(get_args(Preset)),

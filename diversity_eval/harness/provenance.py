@@ -11,7 +11,14 @@ import diversity_eval
 from diversity_eval.harness.options import TaskOptions
 from diversity_eval.versions import versions_of
 
-__all__ = ["document_selection", "hidden_generation", "run_fields", "run_record"]
+__all__ = [
+    "common_record",
+    "document_selection",
+    "hidden_generation",
+    "prompt_fields",
+    "run_fields",
+    "run_record",
+]
 
 _PACKAGES = ("lm_eval", "transformers", "torch", "vllm", "sacrebleu", "nltk", "datasets")
 
@@ -38,13 +45,36 @@ def document_selection(count: int, limit: int | None, samples: list[int] | None)
     return f"all {count}"
 
 
-def run_fields(config: Any, run: Any, provenance: Any) -> dict[str, str]:
-    """The part of a signature that all metrics of a run share; two runs that agree in it can be compared."""
-    generation = run.generation
+def prompt_fields(config: Any, run: Any, provenance: Any, picked: str = "") -> dict[str, str]:
+    """The part of a signature that says what was asked: data and prompts.
+
+    `picked` says which documents of the data the task has, where it has not all.
+    """
     fields = {
         "task": f"{config.task}@{(config.metadata or {}).get('version', '?')}",
         "data": _data_digest(provenance),
         "docs": run.documents,
+        "prompt": run.template.label,
+    }
+    if picked:
+        fields["picked"] = picked
+    if "add_bos_token" in (config.metadata or {}):  # else it is the tokenizer's own habit
+        fields["add_bos_token"] = str(config.metadata["add_bos_token"])
+    if run.system:
+        fields["system"] = hashlib.sha256(run.system.encode()).hexdigest()[:12]
+    fields["lm_eval"] = package_metadata.version("lm_eval")
+    fields["version"] = diversity_eval.__version__
+    return fields
+
+
+def run_fields(config: Any, run: Any, provenance: Any, picked: str = "") -> dict[str, str]:
+    """The part of a signature that all metrics of a run share; two runs that agree in it can be compared.
+
+    `picked` as for `prompt_fields`.
+    """
+    generation = run.generation
+    fields = {
+        **prompt_fields(config, run, provenance, picked),
         "k": str(run.plan.num_samples),
         "temperature": _number(generation.get("temperature")),
         "top_p": _number(generation.get("top_p", 1.0)),
@@ -64,13 +94,6 @@ def run_fields(config: Any, run: Any, provenance: Any) -> dict[str, str]:
         fields["shortened"] = f"{len(run.fit.shortened)} to {min(run.fit.shortened.values())}"
     if own_stops := (config.generation_kwargs or {}).get("until"):  # the YAMLs set none
         fields["until"] = hashlib.sha256(repr(own_stops).encode()).hexdigest()[:12]
-    if "add_bos_token" in (config.metadata or {}):  # else it is the tokenizer's own habit
-        fields["add_bos_token"] = str(config.metadata["add_bos_token"])
-    fields["prompt"] = run.template.label
-    if run.system:
-        fields["system"] = hashlib.sha256(run.system.encode()).hexdigest()[:12]
-    fields["lm_eval"] = package_metadata.version("lm_eval")
-    fields["version"] = diversity_eval.__version__
     return fields
 
 
@@ -84,12 +107,24 @@ def hidden_generation(run: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value != _HIDDEN[name]}
 
 
-def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any]:
-    """What happened: backend, seeds, prompt treatment, data, versions."""
-    fit = run.fit
+def common_record(run: Any, provenance: Any) -> dict[str, Any]:
+    """What happened, whatever was measured: backend, prompt treatment, data, versions."""
     return {
         "backend": run.model.kind,
         "model_class": run.model.name,
+        "prompt_template": run.template.label,
+        "documents": run.documents,
+        "data": asdict(provenance) if is_dataclass(provenance) else str(provenance),  # type: ignore[arg-type]
+        "python": platform.python_version(),
+        "packages": versions_of(_PACKAGES),
+    }
+
+
+def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any]:
+    """`common_record`, and how the responses were sampled."""
+    fit = run.fit
+    return {
+        **common_record(run, provenance),
         "num_samples": run.plan.num_samples,
         "seeding": run.plan.seeding,
         "sample_seed": run.plan.seed
@@ -101,14 +136,9 @@ def run_record(run: Any, options: TaskOptions, provenance: Any) -> dict[str, Any
         },
         "generation": run.generation,
         "fields_the_server_refused": list(run.left_out),
-        "prompt_template": run.template.label,
         "beginning_text": run.beginning,
-        "documents": run.documents,
         "documents_with_fewer_new_tokens": dict(fit.shortened) if fit is not None else {},
         "prompt_lengths_checked": bool(fit is not None and not fit.unchecked),
-        "data": asdict(provenance) if is_dataclass(provenance) else str(provenance),  # type: ignore[arg-type]
-        "python": platform.python_version(),
-        "packages": versions_of(_PACKAGES),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.harness.messages import logger
 from diversity_eval.harness.model import EvaluatedModel
 from diversity_eval.harness.options import TaskOptions
 
@@ -59,14 +60,33 @@ def derive_seed(*parts: int) -> int:
 
 
 def plan_sampling(
-    options: TaskOptions, *, repeats: int, seed: int, model: EvaluatedModel, largest_k: int = 0
+    options: TaskOptions,
+    *,
+    repeats: int,
+    seed: int,
+    model: EvaluatedModel,
+    largest_k: int = 0,
+    single: bool = False,
+    task: str = "",
 ) -> SamplingPlan:
     """Choose how to draw `repeats` (or the user's `num_samples`) responses from `model`.
 
-    `largest_k` is the largest k of the task's metrics "at k", 0 if it has none.
+    Args:
+        options: the user's.
+        repeats: K, as the task's YAML says.
+        seed: the task's.
+        model: that draws.
+        largest_k: the largest k of the task's metrics "at k", 0 if it has none.
+        single: the task has one right answer to each prompt and is content with one response.
+        task: its name, for messages.
 
     Raises DiversityEvalError where the backend cannot do what was asked.
     """
+    chosen = options.sample_seed if options.sample_seed is not None else seed
+    if single and repeats == 1:
+        if options.num_samples is not None:
+            logger.warning("%s: num_samples has no effect: it takes one response to each prompt", task)
+        return SamplingPlan(1, "repeats", chosen)
     num_samples = options.num_samples if options.num_samples is not None else repeats
     if num_samples < 2:
         raise DiversityEvalError(
@@ -75,10 +95,10 @@ def plan_sampling(
         )
     if largest_k > num_samples:
         raise DiversityEvalError(
-            f"num_samples={num_samples}: this task reports values at k={largest_k}, which need at least "
-            f"{largest_k} responses to each prompt; set --metadata num_samples={largest_k} or more"
+            f"{task}: values at k = {largest_k} need at least {largest_k} responses to each prompt, but "
+            f"num_samples is {num_samples}; set --metadata num_samples={largest_k} or more, or "
+            f"pass_at={num_samples} or less"
         )
-    chosen = options.sample_seed if options.sample_seed is not None else seed
     return SamplingPlan(num_samples, _seeding(options, model), chosen)
 
 

@@ -1,30 +1,28 @@
 """The lm-eval task class that draws K independent responses to each prompt and scores them together."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.api.task import ConfigurableTask
 
-from diversity_eval.data.resolve import load_rows
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.harness.answers import report_answers
 from diversity_eval.harness.embeddings import choose_embedding
 from diversity_eval.harness.identical import check_not_identical, remember
 from diversity_eval.harness.judge import judge_error, open_rater, report_unscored
-from diversity_eval.harness.messages import expect_fewer_documents, logger, one_line_errors
+from diversity_eval.harness.messages import expect_fewer_documents, logger
 from diversity_eval.harness.model import (
     EvaluatedModel,
-    find_model,
     seed_stream,
     use_own_limits,
     use_side_by_side_requests,
 )
 from diversity_eval.harness.novelty import open_novelty, report_unknown
-from diversity_eval.harness.options import PRESETS, TaskOptions
+from diversity_eval.harness.options import PRESETS
+from diversity_eval.harness.prompted import PromptedRun, PromptedTask
 from diversity_eval.harness.prompts import ContextFit, beginning_text, fit_context
 from diversity_eval.harness.provenance import (
     document_selection,
@@ -41,11 +39,13 @@ from diversity_eval.harness.sampling import (
 )
 from diversity_eval.harness.scoring import aggregations
 from diversity_eval.harness.server import accepted_generation
-from diversity_eval.harness.templates import choose_template, render_chat
+from diversity_eval.logs.document import DocumentFields
+from diversity_eval.logs.run_fields import RUN_FIELDS, without_fresh
 from diversity_eval.prompting.cleanup import clean_response
-from diversity_eval.prompting.template import PromptTemplate
-from diversity_eval.redaction import without_secrets
-from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
+from diversity_eval.scoring.families import families_of, measures_of
+from diversity_eval.scoring.family import MetricFamily, PromptResponses
+from diversity_eval.scoring.novelty import NoveltyScorer
+from diversity_eval.scoring.prompt_scorer import PromptScorer
 
 __all__ = ["MultiSampleTask"]
 
@@ -53,96 +53,49 @@ _FILTER = "none"
 
 
 @dataclass
-class _Run:
-    """What is known once lm-eval asks for the requests: the model, how it is prompted and sampled."""
+class _Run(PromptedRun):
+    """What is known once lm-eval asks for the requests; also how the responses are sampled."""
 
-    model: EvaluatedModel
     plan: SamplingPlan
     generation: dict[str, Any]
-    template: PromptTemplate
-    own_chat: bool
-    chat_applied: bool
-    system: str
-    documents: str
     beginning: str = ""
     left_out: tuple[str, ...] = ()
     fit: ContextFit | None = None
 
 
-class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
+class MultiSampleTask(PromptedTask):
     """A generation task whose YAML names this class.
 
-    `repeats` is K. The block `metadata.diversity_eval` of the YAML holds: `source` (a row of
-    sources.yaml, or `rows`: a function that returns the documents), `base` (the prompt is text to
-    continue, not an instruction), `stop` (where a response is cut), `sample_seed`, `largest_k` (of metrics
-    that are reported "at k"), `kind` (`story`, `instruction`: which rubric a judge uses) and `prompt_field`
-    (the document's field that a judge is shown as the prompt), `novelty` (Distinct and Utility are measured),
-    `id_field` and `category_field` (of the document: its name, and what values are given apart for). A user's
-    options are in `options.py`.
+    `repeats` is K. The block `metadata.diversity_eval` of the YAML holds:
+
+    - documents: `source` (a row of sources.yaml, or `rows`: a function that returns them), `select`, `draw`
+      and `rename` (see `load_documents`), `id_field` and `category_field` (a document's name, and what values
+      are given apart for);
+    - prompts: `base` (the prompt is text to continue, not an instruction), `stop` (where a response is cut),
+      `sample_seed`;
+    - judges: `kind` (`story`, `instruction`, `harm`: which rubric), `prompt_field` (the document's field that
+      a judge is shown as the prompt), `judged: false` (none is asked);
+    - measures: `novelty` (Distinct and Utility), `measures` (`coverage` with its `pass_at`, `refusal`,
+      `choice` with `macro` and `answer_begun`), and where right answers and options stand: `answer_field`,
+      `answer_form`, `choices_field` (see `DocumentFields`).
+
+    A user's options are in `options.py`.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
         """Read the YAML's settings and the user's options; load the documents."""
-        one_line_errors()
-        config = deepcopy({key: value for key, value in config.items() if key != "class"})
-        config.setdefault("metric_list", [])
-        given = config.get("metadata") or {}
-        self._options = TaskOptions.from_metadata(given)
-        metadata = config["metadata"] = without_secrets(given)
-        for name in ("judge_set", "classifier_set", "reward_set"):
-            if changed := getattr(self._options, name):  # addresses and fields of requests may hold secrets
-                metadata[name] = sorted(changed)
-        self._settings: dict[str, Any] = dict(metadata.get("diversity_eval") or {})
-        config["generation_kwargs"] = {**config["generation_kwargs"], **PRESETS[self._options.preset]}
-        self._model: EvaluatedModel | None = None
         self._run: _Run | None = None
         super().__init__(config=config)
+        preset = PRESETS[self._options.preset]
+        self.config.generation_kwargs = {**self.config.generation_kwargs, **preset}
+        task = str(self.config.task)
+        self._measures = measures_of(task, self._settings)
+        self._fields = DocumentFields.of_task(task, self._settings)
+        if self._measures == "coverage":
+            self._settings["pass_at"] = self._options.pass_at or int(self._settings.get("pass_at", 0))
+        self._novelty: NoveltyScorer | None = None
+        self._families: list[MetricFamily] = []
         self._use_scorer(PromptScorer())
-
-    # ------------------------------------------------------------------ documents
-
-    def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Load the documents from where sources.yaml says, checked against what it says."""
-        import datasets
-
-        rows_function = self._settings.get("rows")
-        if rows_function is not None:
-            rows, self._provenance = rows_function()
-        else:
-            loaded = load_rows(self._settings["source"])
-            rows, self._provenance = loaded.rows, loaded.provenance
-        self.dataset = datasets.DatasetDict({"test": datasets.Dataset.from_list(rows)})
-
-    def doc_iterator(
-        self,
-        *,
-        rank: int = 0,
-        limit: int | None = None,
-        world_size: int = 1,
-        samples: list[int] | None = None,
-    ) -> Iterator[tuple[int, Any]]:
-        """This rank's documents with their places.
-
-        With `--samples`, in the order asked for: lm-eval reads the i-th document as samples[i] in the
-        log, but draws them in the data's order, so an unsorted list would mislabel them.
-        """
-        if not samples:
-            documents: Iterator[tuple[int, Any]] = super().doc_iterator(
-                rank=rank, limit=limit, world_size=world_size
-            )
-            return documents
-        count = len(self.eval_docs)
-        if wrong := [index for index in samples if not 0 <= index < count]:
-            raise DiversityEvalError(
-                f"--samples: {self.config.task} has documents 0 to {count - 1}, not {wrong[0]}"
-            )
-        return islice(((i, self.eval_docs[index]) for i, index in enumerate(samples)), rank, None, world_size)
-
-    # ------------------------------------------------------------------ requests
-
-    def attach_model(self, lm: Any) -> None:
-        """Say which lm-eval model will be evaluated, where the task cannot find it by itself."""
-        self._model = EvaluatedModel(lm)
 
     def build_all_requests(
         self,
@@ -160,35 +113,17 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         Raises DiversityEvalError for options, sampling settings, prompts or servers that cannot give K
         independent responses to whole prompts.
         """
-        if kwargs.pop("cache_requests", False):
-            # Its key knows neither K, nor seeds, nor the prompt template.
-            logger.warning("%s: --cache_requests is not used: building requests is quick", self.config.task)
-        kwargs.pop("rewrite_requests_cache", None)
-        model = self._model or find_model()
-        self._check_documents(model, limit, samples, world_size)
+        model = self._begin(limit, samples, world_size, kwargs)
         use_side_by_side_requests(model, task=self.config.task)
         self._run = self._plan_run(
             model,
-            system="\n\n".join(part for part in (system_instruction, self.config.description) if part),
+            system=self._system_text(system_instruction),
             chat_applied=apply_chat_template,
             documents=document_selection(len(self.eval_docs), limit, samples),
         )
         self._check_prompt_field()
-        rater = novelty = None
         if "bypass" not in self._metric_fn_list:
-            task = self.config.task
-            rater = open_rater(self._options, model, kind=self._kind, task=task)
-            novelty = open_novelty(self._options, model, self._settings, self.eval_docs, task=task)
-        self._use_scorer(
-            PromptScorer(
-                choose_embedding(self._options.embeddings),
-                rater,
-                novelty,
-                kind=self._kind,
-                prompt_field=str(self._settings.get("prompt_field") or ""),
-                on_judge_error=lambda error: judge_error(self.config.task, error),
-            )
-        )
+            self._open_scorer(model, world_size)
         super().build_all_requests(
             limit=limit,
             samples=samples,
@@ -210,7 +145,7 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         if self._options.sample_seed is not None:
             seed_stream(model, derive_seed(self._options.sample_seed, rank), task=self.config.task)
         # A signature that cannot be written must not come to light after the generation.
-        run_fields(self.config, self._run, self._provenance)
+        run_fields(self.config, self._run, self._provenance, self._picked)
         remember(self, model)
 
     def _use_scorer(self, scorer: PromptScorer) -> None:
@@ -218,21 +153,35 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         if "bypass" not in self._metric_fn_list:  # lm-eval's --predict_only
             self._aggregation_list = aggregations(scorer.reported)
             self._higher_is_better = scorer.reported.directions
-            if scorer.reported.novelty is not None:
-                expect_fewer_documents(self.config.task, scorer.reported.novelty.by_category)
+            if scorer.reported.without_spread:
+                expect_fewer_documents(self.config.task, scorer.reported.without_spread)
 
-    def _check_documents(
-        self, model: EvaluatedModel, limit: int | None, samples: list[int] | None, world_size: int
-    ) -> None:
-        available = len(self.eval_docs)
-        count = len(samples) if samples else available if limit is None else min(limit, available)
-        if count < 1:
-            raise DiversityEvalError(f"{self.config.task}: --limit {limit} leaves no document; use 1 or more")
-        if count < world_size:
-            raise DiversityEvalError(
-                f"{self.config.task}: {count} documents for {world_size} ranks leave a rank without any; use "
-                "at least as many documents as ranks"
+    def _open_scorer(self, model: EvaluatedModel, world_size: int) -> None:
+        """Load and try judge and classifiers, so that what fails does so before the generation."""
+        task = str(self.config.task)
+        rater = None
+        if self._settings.get("judged") is not False:
+            rater = open_rater(self._options, model, kind=self._kind, task=task)
+        elif self._options.judge is not None:
+            logger.info("%s: its answers are right or wrong, so the judge is not asked", task)
+        self._novelty = open_novelty(self._options, model, self._settings, self.eval_docs, task=task)
+        documents = [self._prompt_responses(doc, []) for doc in self.eval_docs]  # all can be read
+        categories = {name for document in documents for name in document.categories}
+        largest_k = int(self._settings.get("pass_at", 0))
+        self._families = families_of(task, self._settings, categories, largest_k=largest_k)
+        several = self._current_run().plan.num_samples > 1
+        self._use_scorer(
+            PromptScorer(
+                choose_embedding(self._options.embeddings) if several else None,
+                rater,
+                [*([self._novelty] if self._novelty is not None else []), *self._families],
+                kind=self._kind,
+                prompt_field=str(self._settings.get("prompt_field") or ""),
+                diversity=several,
+                every_name=world_size > 1,
+                on_judge_error=lambda error: judge_error(task, error),
             )
+        )
 
     def _plan_run(self, model: EvaluatedModel, *, system: str, chat_applied: bool, documents: str) -> _Run:
         task = self.config.task
@@ -241,33 +190,18 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             repeats=int(self.config.repeats),
             seed=int(self._settings.get("sample_seed", 0)),
             model=model,
-            largest_k=int(self._settings.get("largest_k", 0)),
+            largest_k=int(self._settings.get("pass_at", 0)),
+            single=self._measures == "choice",
+            task=task,
         )
         generation = normalise_generation(self.config.generation_kwargs or {})
         check_generation(generation, plan)
-        template, own_chat = choose_template(
-            self._options.prompt_template,
-            model,
-            base=bool(self._settings.get("base")),
-            chat_applied=chat_applied,
-            task=task,
-        )
+        template, own_chat = self._choose_template(model, chat_applied=chat_applied)
         stops = (*template.stop, *self._settings.get("stop", ()))
         generation["until"] += [stop for stop in stops if stop not in generation["until"]]
         if self._options.sample_seed is not None and model.kind == "other":
             logger.warning("%s: sample_seed has no effect on %s", task, model.name)
-        return _Run(model, plan, generation, template, own_chat, chat_applied, system, documents)
-
-    def fewshot_context(self, doc: Any, num_fewshot: int, **kwargs: Any) -> Any:
-        """The prompt for one document (worked examples, where a task has them, are part of its text)."""
-        run = self._current_run()
-        if run.chat_applied:
-            return super().fewshot_context(doc, num_fewshot, **kwargs)
-        instruction = self.doc_to_text(doc)
-        if run.own_chat:
-            return render_chat(run.model, instruction, run.system)
-        text = f"{run.system}\n\n{instruction}" if run.system else instruction
-        return run.template.render(text, doc)
+        return _Run(model, template, own_chat, chat_applied, system, documents, plan, generation)
 
     def construct_requests(self, doc: Any, ctx: Any, **kwargs: Any) -> list[Instance]:
         """One request that lm-eval repeats K times, or K requests with a seed each."""
@@ -291,14 +225,6 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         if plan.seeding == "repeats":
             return [request(0, plan.num_samples)]
         return [request(sample, 1) for sample in range(plan.num_samples)]
-
-    def _check_system_text(self, run: _Run) -> None:
-        prompt = next(iter(self.prompts().values()))
-        if run.system and run.system not in str(prompt) and isinstance(prompt, str):
-            raise DiversityEvalError(
-                f"{self.config.task}: the checkpoint's chat template takes no system message, so the system "
-                "instruction would be dropped; leave --system_instruction out"
-            )
 
     def _all_prompts(
         self, limit: int | None, samples: list[int] | None, world_size: int, context: dict[str, Any]
@@ -343,14 +269,13 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
             if instance.doc_id in run.fit.shortened:
                 generation["max_gen_toks"] = run.fit.shortened[instance.doc_id]
 
-    def prompts(self) -> dict[int, Any]:
-        """This rank's prompts by document, as they are sent."""
-        return {instance.doc_id: instance.arguments[0] for instance in self._instances}
-
     def _current_run(self) -> _Run:
         if self._run is None:
             raise DiversityEvalError(f"{self.config.task}: build_all_requests() has to be called first")
         return self._run
+
+    def _prompted_run(self) -> PromptedRun:
+        return self._current_run()
 
     # ------------------------------------------------------------------ responses
 
@@ -385,7 +310,7 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
                 f"{self.config.task}: document {doc_id} has {count} responses, not {run.plan.num_samples}"
             )
         temperature = float(run.generation.get("temperature", 0.0))
-        if temperature > 0 and not self._options.allow_identical:
+        if temperature > 0 and run.plan.num_samples > 1 and not self._options.allow_identical:
             check_not_identical(
                 self, task=self.config.task, model=run.model, plan=run.plan, temperature=temperature
             )
@@ -405,8 +330,10 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
         self._scorer.score_all(prompts)
         if self._scorer.rater is not None:
             report_unscored(self.config.task, self._scorer.rater, self._scorer.unscored, self._scorer.rated)
-        if self._scorer.novelty is not None:
-            report_unknown(self.config.task, self._scorer.novelty, prompts)
+        if self._novelty is not None:
+            report_unknown(self.config.task, self._novelty, prompts)
+        for family in self._families:
+            report_answers(self.config.task, family)
 
     @property
     def _kind(self) -> str:
@@ -415,9 +342,11 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     def _prompt_responses(self, doc: Any, responses: list[str]) -> PromptResponses:
         prompt_field = self._settings.get("prompt_field")
         prompt = str(doc[prompt_field]) if prompt_field else ""
-        category_field = self._settings.get("category_field")
-        category = str(doc[category_field]) if category_field else ""
-        return PromptResponses(tuple(responses), prompt, self._kind, category)
+        fields = self._fields
+        return PromptResponses(
+            tuple(responses), prompt, self._kind, fields.categories_of(doc),
+            fields.reference_of(doc), fields.labels_of(doc),
+        )  # fmt: skip
 
     def _check_prompt_field(self) -> None:
         prompt_field = self._settings.get("prompt_field")
@@ -444,14 +373,15 @@ class MultiSampleTask(ConfigurableTask):  # type: ignore[misc]
     def dump_config(self) -> dict[str, Any]:
         """The configuration for the results file, with signatures and what happened to the samples."""
         config: dict[str, Any] = super().dump_config()
-        record: dict[str, Any] = {key: value for key, value in self._settings.items() if key != "rows"}
+        record = self._record_of_settings()
         if self._run is not None:
-            fields = run_fields(self.config, self._run, self._provenance)
+            fields = run_fields(self.config, self._run, self._provenance, self._picked)
             record |= run_record(self._run, self._options, self._provenance)
+            record[RUN_FIELDS] = without_fresh(fields)
             record["signatures"] = self._scorer.reported.signatures(fields)
             if self._scorer.rater is not None:
                 record["judge"] = self._scorer.rater.record()
-            if self._scorer.novelty is not None:
-                record["novelty_bench"] = self._scorer.novelty.metric.record()
+            if self._novelty is not None:
+                record["novelty_bench"] = self._novelty.metric.record()
         config["metadata"] = {**(config.get("metadata") or {}), "diversity_eval": record}
         return config

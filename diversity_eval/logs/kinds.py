@@ -1,10 +1,10 @@
-"""What kind of task a log is of, and which fields of its documents are bare prompt, id and category."""
+"""What kind of task a log is of, and which field of its documents is the bare prompt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Judged", "judged_as", "naming_fields"]
+__all__ = ["Judged", "judged_as"]
 
 # For logs that do not say it themselves, by the beginning of the task's name.
 _BY_NAME = {
@@ -13,7 +13,6 @@ _BY_NAME = {
     "novelty_bench": ("instruction", "prompt"),
 }
 _OTHERWISE = "instruction"
-_NAMING = {"novelty_bench": ("id", "category")}
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,3 @@ def judged_as(
         prompt_field=str(named) if named else guessed,
         certain=bool(named),
     )
-
-
-def naming_fields(task: str, record: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The fields of `doc` with a document's own id and its category; None where there is none.
-
-    Args:
-        task: its name, which decides where the record says nothing.
-        record: as for `judged_as`; its `id_field` and `category_field`.
-    """
-    by_name = next((fields for name, fields in _NAMING.items() if task.startswith(name)), (None, None))
-    id_field, category_field = record.get("id_field"), record.get("category_field")
-    return str(id_field) if id_field else by_name[0], str(category_field) if category_field else by_name[1]

@@ -25,7 +25,9 @@ class LoggedPrompt:
         row: lm-eval's fields of the prompt (`doc`, `target`, `arguments`, `resps`, ...), without metrics.
         id: the prompt's own name, where the file gives one.
         metrics: the values that the file has, by metric.
-        category: of the prompt, where the file gives one.
+        categories: of the prompt, where the file gives some.
+        reference: the right answer, where the task has one.
+        labels: the options to choose from, where the task has some.
         missing: responses that the file says were not to be had; they are not among `responses`.
     """
 
@@ -36,7 +38,9 @@ class LoggedPrompt:
     row: Mapping[str, Any] = field(default_factory=dict)
     id: str | int | float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    category: str | None = None
+    categories: tuple[str, ...] = ()
+    reference: str = ""
+    labels: tuple[str, ...] = ()
     missing: int = 0
 
 
@@ -58,6 +62,7 @@ class LoggedRun:
         results_path: that file.
         available: the number of prompts that the task has; None if the file does not say.
         left_out: the prompts of the file that have no response at all; they are not among `prompts`.
+        judged: whether a judge's opinion of the responses is wanted (not of answers that are right or wrong).
     """
 
     task: str
@@ -73,6 +78,7 @@ class LoggedRun:
     results_path: Path | None = None
     available: int | None = None
     left_out: int = 0
+    judged: bool = True
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -83,6 +89,11 @@ class LoggedRun:
     def record(self) -> Mapping[str, Any]:
         """What this project's tasks and `score` wrote about the run; empty for other tasks."""
         return _mapping(_mapping(self.config.get("metadata")).get("diversity_eval"))
+
+    @property
+    def categories(self) -> list[str]:
+        """Those of its prompts, each once, in alphabetical order."""
+        return sorted({category for prompt in self.prompts for category in prompt.categories})
 
     @property
     def fewest(self) -> int:

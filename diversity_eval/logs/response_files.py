@@ -184,7 +184,7 @@ def _prompt(index: int, entry: _Gathered) -> LoggedPrompt:
         raw_responses=tuple(entry.responses),
         row=row,
         id=entry.id,
-        category=category if isinstance(category, str) and category else None,
+        categories=(category,) if isinstance(category, str) and category else (),
         missing=entry.missing,
     )
 

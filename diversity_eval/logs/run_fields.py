@@ -9,10 +9,22 @@ from diversity_eval.data.files import rows_sha256
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.metrics.signature import Signature, metric_fields
 
-__all__ = ["UNKNOWN", "fields_of_file", "fields_of_log", "prompts_digest", "recorded_fields"]
+__all__ = [
+    "RUN_FIELDS",
+    "UNKNOWN",
+    "fields_of_file",
+    "fields_of_log",
+    "fields_of_record",
+    "prompts_digest",
+    "recorded_fields",
+    "without_fresh",
+]
 
 UNKNOWN = "unknown"
 """The value of a field of which the log says nothing."""
+
+RUN_FIELDS = "run_fields"
+"""The key of a task's record under which what its signatures share stands by itself."""
 
 _SAMPLING = ("temperature", "top_p", "top_k", "max_new_tokens")
 _NEW_TOKENS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
@@ -20,6 +32,23 @@ _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _JUDGE_FIELDS = ("rubric", "scale")
 # Of the computation, not of the run; what it was is computed anew.
 _FRESH = ("k", "version")
+
+
+def without_fresh(fields: Mapping[str, str]) -> dict[str, str]:
+    """A run's fields without those that are of a computation and made anew by the next one."""
+    return {key: value for key, value in fields.items() if key not in _FRESH}
+
+
+def fields_of_record(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """The run's own fields as its record has them, else as its signatures tell; None if neither does.
+
+    Raises:
+        DiversityEvalError: a text that is no signature, or fields that could not stand in one.
+    """
+    own = record.get(RUN_FIELDS)
+    if not isinstance(own, dict):
+        return recorded_fields(record.get("signatures") or {})
+    return without_fresh(Signature("run", own).as_dict())
 
 
 def recorded_fields(signatures: Mapping[str, Any]) -> dict[str, str] | None:
@@ -37,7 +66,7 @@ def recorded_fields(signatures: Mapping[str, Any]) -> dict[str, str] | None:
         fields = signature.as_dict()
         own = _own_fields(signature.metric, fields)
         if own is not None:
-            run = {key: value for key, value in fields.items() if key not in own and key not in _FRESH}
+            run = without_fresh({key: value for key, value in fields.items() if key not in own})
             candidates.append((len(own), run))
     # A run's field may be called like a metric's, so the metric with the fewest fields of its own is asked.
     return min(candidates, key=lambda candidate: candidate[0])[1] if candidates else None

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.logs.kinds import Judged, judged_as, naming_fields
+from diversity_eval.logs.document import DocumentFields
+from diversity_eval.logs.kinds import Judged, judged_as
 from diversity_eval.logs.logged import LoggedPrompt, LoggedRun
 from diversity_eval.logs.rows import Row
-from diversity_eval.logs.run_fields import fields_of_log, recorded_fields
+from diversity_eval.logs.run_fields import fields_of_log, fields_of_record
 from diversity_eval.prompting.cleanup import clean_response
 
 __all__ = [
@@ -102,10 +103,13 @@ def run_of_samples(
     if not judged.certain and judged.prompt_field not in (rows[0][1].get("doc") or {}):
         judged = replace(judged, prompt_field=None)
     prompts, settings = _prompts(run, rows, judged)
-    fields = recorded_fields(run.record.get("signatures") or {})
+    fields = fields_of_record(run.record)
     if fields is None:
         fields = fields_of_log(task, [prompt.prompt for prompt in prompts], settings, results)
-    return replace(run, kind=judged.kind, prompt_field=judged.prompt_field, prompts=prompts, fields=fields)
+    return replace(
+        run, kind=judged.kind, prompt_field=judged.prompt_field, prompts=prompts, fields=fields,
+        judged=kind is not None or run.record.get("judged") is not False,
+    )  # fmt: skip
 
 
 def results_beside(path: Path) -> Path | None:
@@ -145,7 +149,7 @@ def _prompts(
     prompts: dict[int, LoggedPrompt] = {}
     first: dict[int, tuple[str, Any]] = {}
     settings: list[Mapping[str, Any]] = []
-    id_field, category_field = naming_fields(run.task, run.record)
+    fields = DocumentFields.of_task(run.task, run.record)
     for where, row in rows:
         place = f"{run.path}, {where}"
         doc_id = row.get("doc_id")
@@ -172,9 +176,9 @@ def _prompts(
                 "filtered_resps": responses,
                 "filter": _FILTER,
             },
-            id=_identity(row, id_field),
+            id=fields.identity_of(row.get("doc")),
             metrics=_metrics(row),
-            category=_category(row, category_field),
+            **_answers(row.get("doc"), fields, place),
         )
     return tuple(prompts.values()), settings
 
@@ -254,20 +258,15 @@ def _bare_prompt(row: Mapping[str, Any], judged: Judged, sent: str, place: str) 
     raise DiversityEvalError(f"{place}: no field {judged.prompt_field!r} in the document; {has}")
 
 
-def _identity(row: Mapping[str, Any], field: str | None) -> str | int | float | None:
-    value = _of_document(row, field)
-    usable = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return value if usable and value != "" and value == value else None
-
-
-def _category(row: Mapping[str, Any], field: str | None) -> str | None:
-    value = _of_document(row, field)
-    return value if isinstance(value, str) and value else None
-
-
-def _of_document(row: Mapping[str, Any], field: str | None) -> Any:
-    doc = row.get("doc")
-    return doc.get(field) if isinstance(doc, dict) and field is not None else None
+def _answers(doc: Any, fields: DocumentFields, place: str) -> dict[str, Any]:
+    try:
+        return {
+            "categories": fields.categories_of(doc),
+            "reference": fields.reference_of(doc),
+            "labels": fields.labels_of(doc),
+        }
+    except DiversityEvalError as error:
+        raise DiversityEvalError(f"{place}: {error}") from None
 
 
 def _metrics(row: Mapping[str, Any]) -> dict[str, float]:

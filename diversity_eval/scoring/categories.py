@@ -1,11 +1,11 @@
 """The categories of NoveltyBench's curated prompts, for logs that do not hold them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from diversity_eval.data.resolve import load_rows
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.logs.logged import LoggedRun
+from diversity_eval.logs.logged import LoggedPrompt, LoggedRun
 
 __all__ = ["with_categories"]
 
@@ -22,7 +22,7 @@ def with_categories(runs: Sequence[LoggedRun], warn: Callable[[str], None]) -> l
     known: dict[str, str] | None = None
     found = []
     for run in runs:
-        lacking = [p for p in run.prompts if p.category is None and str(p.id).startswith(_IDS)]
+        lacking = [p for p in run.prompts if not p.categories and str(p.id).startswith(_IDS)]
         if lacking and known is None:
             try:
                 known = {str(row["id"]): str(row["category"]) for row in load_rows(_SOURCE).rows}
@@ -33,10 +33,12 @@ def with_categories(runs: Sequence[LoggedRun], warn: Callable[[str], None]) -> l
             categories = known
             run = replace(
                 run,
-                prompts=tuple(
-                    replace(prompt, category=prompt.category or categories.get(str(prompt.id)))
-                    for prompt in run.prompts
-                ),
+                prompts=tuple(_named(prompt, categories) for prompt in run.prompts),
             )
         found.append(run)
     return found
+
+
+def _named(prompt: LoggedPrompt, known: Mapping[str, str]) -> LoggedPrompt:
+    category = known.get(str(prompt.id))
+    return replace(prompt, categories=(category,)) if category and not prompt.categories else prompt

@@ -8,8 +8,8 @@ from diversity_eval.logs.logged import LoggedRun
 from diversity_eval.logs.novelty_bench import LeaderboardPrompt, check_leaderboard, write_leaderboard
 from diversity_eval.logs.sample_logs import safe_name
 from diversity_eval.logs.writing import NO_MODEL
+from diversity_eval.scoring.families import logged_responses
 from diversity_eval.scoring.novelty import NoveltyScorer
-from diversity_eval.scoring.prompt_scorer import PromptResponses
 
 __all__ = ["FOLDER", "check_novelty_bench", "write_novelty_bench"]
 
@@ -51,7 +51,7 @@ def write_novelty_bench(output: Path, run: LoggedRun, scorer: NoveltyScorer) -> 
     """
     prompts = []
     for prompt in run.prompts:
-        responses = PromptResponses(prompt.responses, prompt.prompt, run.kind, prompt.category or "")
+        responses = logged_responses(run, prompt)
         result = scorer.result(responses)
         prompts.append(
             LeaderboardPrompt.of(

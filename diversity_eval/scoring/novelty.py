@@ -1,16 +1,16 @@
 """Distinct and Utility of many prompts, from what a NoveltyBench judge says of their responses."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from diversity_eval.judging.novelty.items import Answer, NoveltyMetric, NoveltyResult
 from diversity_eval.metrics.novelty import UNKNOWN, distinct, is_known, utility
+from diversity_eval.scoring.family import PromptResponses, category_slug, known_categories
 
-__all__ = ["NOVELTY_COUNTS", "NoveltyNames", "NoveltyScorer", "Responses", "category_slug", "odd_categories"]
+__all__ = ["NOVELTY_COUNTS", "NoveltyNames", "NoveltyScorer"]
 
 PARTITION_UNKNOWN = "partition_unknown"
 """The number of prompts whose classes are not known, so that they have no Distinct."""
@@ -23,49 +23,6 @@ RESPONSES_EMPTY = "responses_empty"
 
 NOVELTY_COUNTS = frozenset({PARTITION_UNKNOWN, UTILITY_UNKNOWN, RESPONSES_CUT, RESPONSES_EMPTY})
 """Results that are sums over prompts."""
-
-_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
-
-
-class Responses(Protocol):
-    """The responses to one prompt, as `PromptResponses` has them."""
-
-    @property
-    def responses(self) -> tuple[str, ...]:
-        """The texts."""
-
-    @property
-    def prompt(self) -> str:
-        """What was asked."""
-
-    @property
-    def category(self) -> str:
-        """Of the prompt; empty if there is none."""
-
-
-def category_slug(category: str) -> str:
-    """A category as it stands behind a metric's name: `Factual Knowledge` is `factual-knowledge`.
-
-    Neither a dot nor an underline is in it, so `distinct.SLUG` is the name of nothing else.
-    """
-    return _NOT_A_WORD.sub("-", category.lower()).strip("-")
-
-
-def odd_categories(categories: Iterable[str]) -> list[str]:
-    """What is to be said of categories that cannot be told apart in metrics' names; a line each."""
-    by_slug: dict[str, set[str]] = {}
-    for category in categories:
-        by_slug.setdefault(category_slug(category), set()).add(category)
-    nameless = by_slug.pop("", set())
-    lines = [
-        f"the categories {', '.join(map(repr, sorted(same)))} count as one ({slug})"
-        for slug, same in by_slug.items()
-        if len(same) > 1
-    ]
-    if nameless:
-        shown = ", ".join(map(repr, sorted(nameless)[:3]))
-        lines.append(f"no values for categories without any letter a to z or digit ({shown})")
-    return lines
 
 
 @dataclass(frozen=True)
@@ -100,6 +57,11 @@ class NoveltyNames:
     def main(self) -> list[str]:
         """The metrics over all prompts."""
         return [self.distinct, *([self.utility] if self.scored else [])]
+
+    @property
+    def directions(self) -> Mapping[str, bool | None]:
+        """All of them are better if there is more of them."""
+        return dict.fromkeys([*self.main, *self.by_category], True)
 
     @property
     def by_category(self) -> list[str]:
@@ -149,7 +111,7 @@ class NoveltyScorer:
         """
         self.metric = metric
         self._ends = (Exception, KeyboardInterrupt) if keep_on_interrupt else (Exception,)
-        self._categories = tuple(dict.fromkeys(filter(None, map(category_slug, categories))))
+        self._categories = known_categories(categories)
         self._on_error = on_error
         self._results: dict[Any, NoveltyResult] = {}
         self._names: NoveltyNames | None = None
@@ -167,7 +129,7 @@ class NoveltyScorer:
             )
         return self._names
 
-    def judge_all(self, prompts: Sequence[Responses]) -> None:
+    def judge_all(self, prompts: Sequence[PromptResponses]) -> None:
         """Judge the responses to every prompt, all of them together."""
         new = [p for p in dict.fromkeys(prompts) if p not in self._results]
         self._results |= {p: self._of_too_few(p) for p in new if len(p.responses) < 2}
@@ -184,13 +146,13 @@ class NoveltyScorer:
         self._results |= zip(todo, found, strict=True)
         self._names = None
 
-    def result(self, prompt: Responses) -> NoveltyResult:
+    def result(self, prompt: PromptResponses) -> NoveltyResult:
         """What is known of a prompt's responses."""
         if prompt not in self._results:
             self.judge_all([prompt])
         return self._results[prompt]
 
-    def _of_too_few(self, prompt: Responses) -> NoveltyResult:
+    def _of_too_few(self, prompt: PromptResponses) -> NoveltyResult:
         k = len(prompt.responses)
         nothing: tuple[None, ...] = (None,) * k
         return NoveltyResult(
@@ -200,7 +162,7 @@ class NoveltyScorer:
             reasons=("fewer than two responses",),
         )
 
-    def values(self, prompt: Responses) -> dict[str, float]:
+    def values(self, prompt: PromptResponses) -> dict[str, float]:
         """The prompt's metrics and counts; nan where there is no value."""
         names, result = self.names, self.result(prompt)
         known = bool(result.partition) and is_known(result.partition)
@@ -208,9 +170,10 @@ class NoveltyScorer:
         if names.scored:
             scores = result.scores or (None,) * len(result.partition)
             values[names.utility] = utility(result.partition, scores) if known else math.nan
-        category = category_slug(prompt.category)
-        if category in names.categories:
-            values |= {f"{name}.{category}": value for name, value in list(values.items())}
+        main = dict(values)
+        for category in map(category_slug, prompt.categories):
+            if category in names.categories:
+                values |= {f"{name}.{category}": value for name, value in main.items()}
         values[PARTITION_UNKNOWN] = float(not known)
         if names.scored:
             values[UTILITY_UNKNOWN] = float(math.isnan(values[names.utility]))
@@ -218,7 +181,7 @@ class NoveltyScorer:
         values[RESPONSES_EMPTY] = float(sum(not text.strip() for text in prompt.responses))
         return values
 
-    def notes(self, prompt: Responses) -> dict[str, Any]:
+    def notes(self, prompt: PromptResponses) -> dict[str, Any]:
         """What the sample log says beside the metrics."""
         result = self.result(prompt)
         notes: dict[str, Any] = {"partition": list(result.partition)}
@@ -230,7 +193,7 @@ class NoveltyScorer:
             notes["novelty_unknown"] = list(result.reasons)
         return notes
 
-    def unknown(self, prompts: Iterable[Responses]) -> dict[str, int]:
+    def unknown(self, prompts: Iterable[PromptResponses]) -> dict[str, int]:
         """How many of these prompts have no Distinct, and no Utility where there should be one."""
         counts: Counter[str] = Counter(dict.fromkeys(self.names.main, 0))
         for prompt in prompts:

@@ -1,31 +1,19 @@
 """Scores whole tasks: all prompts' responses first, then one prompt at a time as they are asked for."""
 
 import math
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView
-from dataclasses import dataclass, replace
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.verdict import Verdict
-from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER
-from diversity_eval.metrics.quality import quality_metrics
-from diversity_eval.scoring.novelty import NoveltyScorer
+from diversity_eval.scoring.family import MetricFamily, PromptResponses
 from diversity_eval.scoring.reported import COUNTS, UNDEFINED, Reported
 from diversity_eval.scoring.workers import Measure, measure_here
 
-__all__ = ["PromptMetrics", "PromptResponses", "PromptScorer"]
-
-
-@dataclass(frozen=True)
-class PromptResponses:
-    """The responses to one prompt, and what a judge has to know: the kind of task and what was asked."""
-
-    responses: tuple[str, ...]
-    prompt: str = ""
-    kind: str = "instruction"
-    category: str = ""
+__all__ = ["PromptMetrics", "PromptScorer"]
 
 
 class PromptMetrics(dict[str, Any]):
@@ -75,16 +63,18 @@ class _WithSpread(ItemsView[str, float]):
 
 
 class PromptScorer:
-    """Diversity metrics, and with a rater also quality, of many prompts; repeated work is done once."""
+    """Diversity metrics of many prompts, and what a judge and families add; repeated work is done once."""
 
     def __init__(
         self,
         embed: Callable[[list[str]], Any] | None = None,
         rater: Rater | None = None,
-        novelty: NoveltyScorer | None = None,
+        families: Sequence[MetricFamily] = (),
         *,
         kind: str = "instruction",
         prompt_field: str = "",
+        diversity: bool = True,
+        every_name: bool = False,
         retry_unscored: bool = False,
         measure: Measure = measure_here,
         on_judge_error: Callable[[BaseException], str] | None = None,
@@ -93,10 +83,13 @@ class PromptScorer:
 
         Args:
             embed: maps texts to an (n, d) array; with it `vendi_score` is among the metrics.
-            rater: with it `quality` is among the metrics.
-            novelty: with it Distinct, and maybe Utility, are among the metrics.
+            rater: with it the judge's metrics are among them (`judged_metrics`).
+            families: what the kind of task measures beside.
             kind: of the prompts that will be scored; it decides about the rubric.
             prompt_field: where the prompts that a judge is shown come from, for its signature.
+            diversity: whether there are several responses to a prompt to compare.
+            every_name: give every prompt's metrics all names, nan for what no prompt here has a value for, so
+                that several ranks report the same ones.
             retry_unscored: ask the judge again where its earlier answer gave no rating.
             measure: computes the diversity metrics (`workers.metric_workers`).
             on_judge_error: takes what ended the rating and gives a reason; the responses that have no verdict
@@ -106,11 +99,16 @@ class PromptScorer:
         self._measure = measure
         self._embed = embed
         self.rater = rater
-        self.novelty = novelty
+        self._families = tuple(families)
+        self._every_name = every_name
         self._retry_unscored = retry_unscored
         judge = {**rater.signature_fields(kind), "judge_prompt": prompt_field or "as sent"} if rater else None
         self.reported = Reported(
-            embeddings=embed is not None, judge=judge, novelty=novelty.names if novelty is not None else None
+            embeddings=embed is not None and diversity,
+            judge=judge,
+            families=tuple(family.names for family in families),
+            kind=kind,
+            diversity=diversity,
         )
         self._values: dict[PromptResponses, dict[str, float]] = {}
         self._verdicts: dict[PromptResponses, list[Verdict]] = {}
@@ -119,24 +117,24 @@ class PromptScorer:
     def score_all(self, prompts: Iterable[PromptResponses]) -> None:
         """Score every prompt. The judge gets the responses of all of them at once."""
         todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._values]
-        compared = [prompt for prompt in todo if len(prompt.responses) > 1]
+        compared = [prompt for prompt in todo if len(prompt.responses) > 1 and self.reported.diversity]
         texts = sorted({text for prompt in compared for text in prompt.responses})
         vectors = dict(zip(texts, self._embed(texts), strict=True)) if self._embed and texts else None
         self._verdicts |= self._rate(todo)
-        if self.novelty is not None:
-            self.novelty.judge_all(todo)
-            self.reported = replace(self.reported, novelty=self.novelty.names)
+        for family in self._families:
+            family.judge_all(todo)
+        self.reported = replace(self.reported, families=tuple(family.names for family in self._families))
         diversity = dict(
             zip(compared, self._measure([_material(prompt, vectors) for prompt in compared]), strict=True)
         )
         # One response can only be rated.
-        alone = {name: math.nan for name in self.reported.means if name in HIGHER_IS_BETTER}
+        alone = dict.fromkeys(self.reported.of_diversity, math.nan)
         for prompt in todo:
             values = dict(diversity.get(prompt, alone))
-            if self.rater is not None:
-                values |= self._quality(self._verdicts[prompt])
-            if self.novelty is not None:
-                values |= self.novelty.values(prompt)
+            if (judged := self.reported.judged) is not None:
+                values |= judged.values(prompt, self._verdicts[prompt])
+            for family in self._families:
+                values |= family.values(prompt)
             self._values[prompt] = values
             self._defined |= {name for name, value in values.items() if not math.isnan(value)}
 
@@ -150,12 +148,15 @@ class PromptScorer:
         if prompt not in self._values:
             self.score_all([prompt])
         values = self._values[prompt]
+        if self._every_name:
+            absent = [name for name in self.reported.means if name not in self._defined]
+            values = {**dict.fromkeys(absent, math.nan), **values}
         shown = {
             name: value
             for name, value in values.items()
             if not math.isnan(value) or name not in self._defined
         }
-        missing = any(math.isnan(value) for value in values.values())
+        missing = any(math.isnan(value) for value in self._values[prompt].values())
         return PromptMetrics(
             {**shown, UNDEFINED: float(missing)}, self._notes(prompt), self.reported.without_spread
         )
@@ -183,18 +184,14 @@ class PromptScorer:
         verdicts = iter(found)
         return {prompt: [next(verdicts) for _ in prompt.responses] for prompt in prompts}
 
-    def _quality(self, verdicts: list[Verdict]) -> dict[str, float]:
-        ratings = [verdict.rating for verdict in verdicts]
-        if not self.reported.distribution:
-            return quality_metrics(ratings)
-        return quality_metrics(ratings, [v.expected_rating for v in verdicts], [v.entropy for v in verdicts])
-
     def _notes(self, prompt: PromptResponses) -> dict[str, Any]:
-        novelty = self.novelty.notes(prompt) if self.novelty is not None else {}
+        notes: dict[str, Any] = {}
+        for family in self._families:
+            notes |= family.notes(prompt)
         verdicts = self._verdicts.get(prompt)
         if verdicts is None:
-            return novelty
-        notes: dict[str, Any] = {**novelty, "ratings": [verdict.rating for verdict in verdicts]}
+            return notes
+        notes["ratings"] = [verdict.rating for verdict in verdicts]
         if self.reported.distribution:
             notes["expected_ratings"] = [verdict.expected_rating for verdict in verdicts]
         notes["unscored"] = [

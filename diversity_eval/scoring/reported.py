@@ -4,32 +4,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from diversity_eval.metrics.prompt_metrics import HIGHER_IS_BETTER
-from diversity_eval.metrics.quality import QUALITY_HIGHER_IS_BETTER, QUALITY_UNSCORED
 from diversity_eval.metrics.signature import Signature, metric_fields
-from diversity_eval.scoring.novelty import NOVELTY_COUNTS, NoveltyNames
+from diversity_eval.scoring.coverage import COVERAGE_COUNTS
+from diversity_eval.scoring.family import FamilyNames
+from diversity_eval.scoring.judged import JUDGED_COUNTS, JudgedMetrics, judged_metrics
+from diversity_eval.scoring.novelty import NOVELTY_COUNTS
+from diversity_eval.scoring.refusal import REFUSAL_COUNTS
 
 __all__ = ["COUNTS", "UNDEFINED", "Reported"]
 
 UNDEFINED = "undefined"
 """The number of prompts for which some metric has no value (say, distinct_2 of one-word responses)."""
 
-COUNTS = frozenset({UNDEFINED, QUALITY_UNSCORED, *NOVELTY_COUNTS})
+COUNTS = frozenset({UNDEFINED, *JUDGED_COUNTS, *NOVELTY_COUNTS, *COVERAGE_COUNTS, *REFUSAL_COUNTS})
 """Results that are sums over prompts; all others are means over prompts."""
 
 
 @dataclass(frozen=True)
 class Reported:
-    """The metrics of a run: all diversity metrics, and what embeddings, judge and classifier add.
+    """The metrics of a run: all diversity metrics, and what embeddings, judge and families add.
 
     Attributes:
         embeddings: whether sentence embeddings are at hand.
         judge: the judge's fields for signatures (`JudgeConfig.signature_fields`); None without a judge.
-        novelty: the metrics of NoveltyBench; None if they are not measured.
+        families: what the kind of task measures beside (`MetricFamily.names`).
+        kind: of task, which decides what a judge's verdicts are worth.
+        diversity: whether there are several responses to a prompt to compare.
     """
 
     embeddings: bool = False
     judge: Mapping[str, str] | None = None
-    novelty: NoveltyNames | None = None
+    families: tuple[FamilyNames, ...] = ()
+    kind: str = "instruction"
+    diversity: bool = True
 
     @property
     def distribution(self) -> bool:
@@ -37,40 +44,58 @@ class Reported:
         return self.judge is not None and self.judge.get("judge_mode") == "rate"
 
     @property
+    def judged(self) -> JudgedMetrics | None:
+        """What a judge adds."""
+        if self.judge is None:
+            return None
+        lowest, _, highest = self.judge.get("scale", "0-5").partition("-")
+        return judged_metrics(self.kind, (int(lowest), int(highest)), distribution=self.distribution)
+
+    @property
+    def of_diversity(self) -> list[str]:
+        """The diversity metrics."""
+        return [
+            name for name in HIGHER_IS_BETTER if self.embeddings or name != "vendi_score"
+        ] * self.diversity
+
+    @property
     def means(self) -> list[str]:
         """The metrics that are averaged over prompts."""
-        names = [name for name in HIGHER_IS_BETTER if self.embeddings or name != "vendi_score"]
-        if self.judge is not None:
-            names += [name for name in QUALITY_HIGHER_IS_BETTER if self.distribution or name == "quality"]
-        if self.novelty is not None:
-            names += [*self.novelty.main, *self.novelty.by_category]
-        return names
+        return list(self._known)
 
     @property
     def without_spread(self) -> frozenset[str]:
         """The means that have no standard deviation beside them: a table of them would be too long."""
-        return frozenset(self.novelty.by_category if self.novelty is not None else ())
+        return frozenset(name for family in self.families for name in family.by_category)
 
     @property
     def counts(self) -> list[str]:
         """The results that are added up over prompts."""
-        counts = [UNDEFINED, *([QUALITY_UNSCORED] if self.judge is not None else [])]
-        return counts + (self.novelty.counts if self.novelty is not None else [])
+        counts = [UNDEFINED, *([self.judged.unscored] if self.judged is not None else [])]
+        return [*counts, *(name for family in self.families for name in family.counts)]
 
     @property
     def directions(self) -> dict[str, bool]:
         """Whether more is better; metrics without a direction are left out."""
-        known = {**HIGHER_IS_BETTER, **QUALITY_HIGHER_IS_BETTER}
-        if self.novelty is not None:
-            known |= dict.fromkeys([*self.novelty.main, *self.novelty.by_category], True)
-        return {name: better for name in self.means if (better := known[name]) is not None}
+        return {name: better for name, better in self._known.items() if better is not None}
+
+    @property
+    def _known(self) -> dict[str, bool | None]:
+        known = {name: HIGHER_IS_BETTER[name] for name in self.of_diversity}
+        if self.judged is not None:
+            known |= self.judged.directions
+        for family in self.families:
+            known |= family.directions
+        return known
 
     def signatures(self, run: Mapping[str, str]) -> dict[str, str]:
         """The signature of every metric: the run's fields, then the metric's own or the judge's."""
-        found = {}
-        for name in self.means:
-            own = self.novelty.fields(name) if self.novelty is not None else None
-            if own is None:
-                own = dict(self.judge or {}) if name in QUALITY_HIGHER_IS_BETTER else metric_fields(name)
-            found[name] = str(Signature(name, {**run, **own}))
-        return found
+        return {name: str(Signature(name, {**run, **self._own_fields(name)})) for name in self.means}
+
+    def _own_fields(self, name: str) -> dict[str, str]:
+        for family in self.families:
+            if (own := family.fields(name)) is not None:
+                return own
+        if self.judged is not None and name in self.judged.directions:
+            return {**(self.judge or {}), **self.judged.parameters}
+        return metric_fields(name)

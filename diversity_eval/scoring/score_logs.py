@@ -15,11 +15,14 @@ from diversity_eval.judging.rater import Rater, Rating
 from diversity_eval.judging.store import VerdictStore
 from diversity_eval.judging.verdict import Verdict
 from diversity_eval.logs.logged import LoggedRun
+from diversity_eval.logs.run_fields import RUN_FIELDS, without_fresh
 from diversity_eval.logs.writing import TaskResults, Written, write_results
 from diversity_eval.scoring.aggregate import aggregate
+from diversity_eval.scoring.families import families_of, logged_responses, measures_of
+from diversity_eval.scoring.family import PromptResponses
 from diversity_eval.scoring.leaderboard import write_novelty_bench
 from diversity_eval.scoring.novelty import NoveltyScorer
-from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
+from diversity_eval.scoring.prompt_scorer import PromptScorer
 from diversity_eval.scoring.unscored import Unscored
 from diversity_eval.scoring.workers import Measure, measure_here
 from diversity_eval.versions import versions_of
@@ -114,9 +117,9 @@ def check_runs(runs: Sequence[LoggedRun], judge: JudgeConfig | None, warn: Calla
     task that the judge has no rubric for. Warns of a run whose prompts differ in their number of responses.
     """
     for run in runs:
-        if judge is not None:
+        if judge is not None and run.judged:
             judge.rubric(run.kind)
-        elif run.most < 2:
+        elif run.most < 2 and measures_of(run.task, run.record) is None:
             raise DiversityEvalError(
                 f"{run.path}: diversity needs at least 2 responses to each prompt, but there is 1; rate "
                 "single responses with --judge NAME, or leave this file out"
@@ -148,6 +151,7 @@ def rate_runs(runs: Sequence[LoggedRun], rater: OneTimeRater, *, retry_unscored:
     items = [
         Rating(run.kind, prompt.prompt, response)
         for run in runs
+        if run.judged
         for prompt in run.prompts
         for response in prompt.responses
     ]
@@ -210,10 +214,7 @@ def _one_file_each(runs: Sequence[LoggedRun]) -> list[list[LoggedRun]]:
 
 
 def _prompts(run: LoggedRun) -> list[PromptResponses]:
-    return [
-        PromptResponses(prompt.responses, prompt.prompt, run.kind, prompt.category or "")
-        for prompt in run.prompts
-    ]
+    return [logged_responses(run, prompt) for prompt in run.prompts]
 
 
 def _score(
@@ -225,10 +226,17 @@ def _score(
     measure: Measure,
     on_error: Callable[[BaseException], str] | None,
 ) -> tuple[TaskResults, NoveltyScorer | None]:
-    categories = sorted({prompt.category for prompt in run.prompts if prompt.category})
-    novelty = NoveltyScorer(metric, categories=categories, on_error=on_error) if metric is not None else None
+    novelty = NoveltyScorer(metric, categories=run.categories, on_error=on_error) if metric else None
+    largest_k = int(run.record.get("pass_at") or run.most)
+    families = families_of(run.task, run.record, run.categories, largest_k=largest_k)
     scorer = PromptScorer(
-        embed, rater, novelty, kind=run.kind, prompt_field=run.prompt_field or "", measure=measure
+        embed,
+        rater if run.judged else None,
+        [*([novelty] if novelty is not None else []), *families],
+        kind=run.kind,
+        prompt_field=run.prompt_field or "",
+        diversity=run.most > 1 or not families,
+        measure=measure,
     )
     prompts = _prompts(run)
     scorer.score_all(prompts)
@@ -253,7 +261,7 @@ def _scored(
     return ScoredTask(
         run=task.run,
         results=task.results,
-        unscored=Unscored.of_rows(task.rows) if judged else None,
+        unscored=Unscored.of_rows(task.rows) if judged and task.run.judged else None,
         results_file=written.results_file,
         sample_log=written.sample_logs[task.run.task],
         unknown=novelty.unknown(_prompts(task.run)) if novelty is not None else {},
@@ -281,10 +289,11 @@ def _record(
         "kind": run.kind,
         **({"prompt_field": run.prompt_field} if run.prompt_field else {}),
         "signatures": dict(signatures),
+        RUN_FIELDS: without_fresh(run.signature_fields()),
         "scored": {
             "command": command,
             "from": origin,
-            **({"judge": rater.record()} if rater is not None else {}),
+            **({"judge": rater.record()} if rater is not None and run.judged else {}),
             **({"novelty_bench": novelty.record()} if novelty is not None else {}),
             **({"before": before} if before else {}),
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

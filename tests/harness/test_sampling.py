@@ -142,7 +142,21 @@ def test_the_protocol_itself_passes() -> None:
     check_generation(GENERATION, PLAN)
 
 
+def test_a_task_with_one_right_answer_takes_one_response(caplog: pytest.LogCaptureFixture) -> None:
+    plan = plan_sampling(TaskOptions(), repeats=1, seed=0, model=model("hf"), single=True)
+    assert (plan.num_samples, plan.seeding) == (1, "repeats")
+    with caplog.at_level("WARNING", logger="lm_eval"):
+        options = TaskOptions(num_samples=10)
+        plan = plan_sampling(options, repeats=1, seed=0, model=model("hf"), single=True, task="t")
+    assert plan.num_samples == 1
+    assert "t: num_samples has no effect" in caplog.text
+    with pytest.raises(DiversityEvalError, match="diversity needs at least 2"):
+        plan_sampling(TaskOptions(), repeats=1, seed=0, model=model("hf"))
+
+
 def test_a_value_at_k_needs_k_samples() -> None:
-    with pytest.raises(DiversityEvalError, match="k=16"):
-        plan_sampling(TaskOptions(), repeats=10, seed=0, model=model("hf"), largest_k=16)
+    with pytest.raises(
+        DiversityEvalError, match=r"^t: values at k = 16 .* but num_samples is 10; .* or pass_at=10 or less"
+    ):
+        plan_sampling(TaskOptions(), repeats=10, seed=0, model=model("hf"), largest_k=16, task="t")
     assert plan_sampling(TaskOptions(num_samples=16), repeats=10, seed=0, model=model("hf"), largest_k=16)

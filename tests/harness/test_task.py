@@ -4,13 +4,11 @@ import json
 import logging
 import os
 import statistics
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lm_eval import simple_evaluate
-from lm_eval.api.model import LM
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
@@ -24,8 +22,7 @@ from diversity_eval.prompting.delimiters import render_instruct
 from diversity_eval.scoring import embeddings
 from tests.conftest import build_checkpoint
 from tests.harness.documents import QUESTIONS
-
-TASKS = str(Path(__file__).parent / "tasks")
+from tests.harness.scripted import TASKS, ScriptedLM, evaluate, texts
 
 
 def hf(folder: Path) -> HFLM:
@@ -35,37 +32,6 @@ def hf(folder: Path) -> HFLM:
 @pytest.fixture(scope="module")
 def base_lm(checkpoint: Path) -> HFLM:
     return hf(checkpoint)
-
-
-def evaluate(
-    lm: LM, task: str = "own_instruct", metadata: dict[str, Any] | None = None, **kwargs: Any
-) -> Any:
-    options = {"embeddings": "none", **(metadata or {})}
-    manager = TaskManager(include_path=TASKS, include_defaults=False, metadata=options)
-    return simple_evaluate(model=lm, tasks=[task], task_manager=manager, bootstrap_iters=100, **kwargs)
-
-
-def texts(sample: dict[str, Any], field: str = "filtered_resps") -> list[str]:
-    return [text for request in sample[field] for text in request]
-
-
-class ScriptedLM(LM):  # type: ignore[misc]  # lm-eval ships no types
-    """A backend with a fault: it answers from a script instead of sampling."""
-
-    def __init__(self, answer: Callable[[int, str], str]) -> None:
-        super().__init__()
-        self.answer = answer
-        self.seen: list[tuple[str, dict[str, Any]]] = []
-
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
-        self.seen += [request.args for request in requests]
-        return [self.answer(i, request.args[0]) for i, request in enumerate(requests)]
-
-    def loglikelihood(self, requests: Sequence[Any]) -> list[Any]:
-        raise NotImplementedError
-
-    def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[Any]:
-        raise NotImplementedError
 
 
 def test_results_are_the_metrics_of_the_logged_responses(base_lm: HFLM) -> None:

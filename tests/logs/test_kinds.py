@@ -1,6 +1,6 @@
 import pytest
 
-from diversity_eval.logs.kinds import Judged, judged_as, naming_fields
+from diversity_eval.logs.kinds import Judged, judged_as
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,3 @@ def test_the_user_s_word_then_the_record_s_then_the_name_s(
     task: str, record: dict[str, str], options: dict[str, str], expected: Judged
 ) -> None:
     assert judged_as(task, record, **options) == expected
-
-
-@pytest.mark.parametrize(
-    ("task", "record", "expected"),
-    [
-        ("novelty_bench_base", {}, ("id", "category")),
-        ("novelty_bench_wildchat", {"id_field": "id"}, ("id", "category")),
-        ("mine", {"id_field": "name", "category_field": "topic"}, ("name", "topic")),
-        ("novelty_bench", {"category_field": "topic"}, ("id", "topic")),
-        ("gsm8k", {}, (None, None)),
-    ],
-)
-def test_where_a_document_s_id_and_category_are(
-    task: str, record: dict[str, str], expected: tuple[str | None, str | None]
-) -> None:
-    assert naming_fields(task, record) == expected

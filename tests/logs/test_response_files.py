@@ -202,4 +202,4 @@ def test_a_category_survives(tmp_path: Path) -> None:
         {"prompt": "p", "responses": ["a"], "category": category} for category in ("Games", "", 3, None)
     ]
     run = only(write_jsonl(tmp_path / "a.jsonl", [*rows, {"prompt": "p", "responses": ["a"]}]))
-    assert [prompt.category for prompt in run.prompts] == ["Games", None, None, None, None]
+    assert [prompt.categories for prompt in run.prompts] == [("Games",), (), (), (), ()]

@@ -255,12 +255,12 @@ def test_names_are_safe_for_files(name: str, safe: str) -> None:
 def test_the_document_s_own_id_and_category_are_found_where_the_record_says(tmp_path: Path) -> None:
     docs = [{"question": "q", "name": "n-1", "topic": "Games"}, {"question": "r", "name": True, "topic": 3}]
     path = write(tmp_path, *(row(i, doc=doc) for i, doc in enumerate(docs)))
-    assert [(p.id, p.category) for p in only(path).prompts] == [(None, None)] * 2
+    assert [(p.id, p.categories) for p in only(path).prompts] == [(None, ())] * 2
     record = {"id_field": "name", "category_field": "topic"}
     results = {"results": {}, "configs": {"t": {"metadata": {"diversity_eval": record}}}}
     time = NAME.removeprefix("samples_t_").removesuffix(".jsonl")
     (tmp_path / f"results_{time}.json").write_text(json.dumps(results), encoding="utf-8")
-    assert [(p.id, p.category) for p in only(path).prompts] == [("n-1", "Games"), (None, None)]
+    assert [(p.id, p.categories) for p in only(path).prompts] == [("n-1", ("Games",)), (None, ("topic 3",))]
 
 
 @pytest.mark.parametrize(
@@ -272,6 +272,6 @@ def test_logs_of_novelty_bench_have_them_without_a_record(tmp_path: Path, task: 
     path = write(tmp_path, row(doc=doc), row(1, doc={"prompt": "p"}), name=NAME.replace("_t_", f"_{task}_"))
     run = only(path)
     assert (run.task, run.kind, run.prompt_field) == (task, "instruction", "prompt")
-    assert [(p.prompt, p.id, p.category) for p in run.prompts] == [
-        ("Name a boat.", "curated-3", "Games"), ("p", None, None),
+    assert [(p.prompt, p.id, p.categories) for p in run.prompts] == [
+        ("Name a boat.", "curated-3", ("Games",)), ("p", None, ()),
     ]  # fmt: skip

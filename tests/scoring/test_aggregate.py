@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from diversity_eval.scoring.aggregate import aggregate
-from diversity_eval.scoring.prompt_scorer import PromptMetrics, PromptResponses, PromptScorer
+from diversity_eval.scoring.family import PromptResponses
+from diversity_eval.scoring.prompt_scorer import PromptMetrics, PromptScorer
 from diversity_eval.scoring.reported import Reported
 from tests.logs.lm_eval_runs import demo_run, own_run
 

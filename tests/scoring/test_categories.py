@@ -24,8 +24,8 @@ def test_curated_prompts_get_the_benchmarks_categories(
         "Creativity", "Factual Knowledge", "Random Generation & Selection", "Character & Entity Naming",
         "Product & Purchase Recommendations", "Subjective Rankings & Opinions",
     }  # fmt: skip
-    assert {prompt.category for prompt in found.prompts[:2]} <= known
-    assert found.prompts[2].category is None
+    assert {prompt.categories[0] for prompt in found.prompts[:2]} <= known
+    assert found.prompts[2].categories == ()
     assert warnings == []
 
 
@@ -33,7 +33,9 @@ def test_nothing_is_looked_up_for_other_prompts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(categories, "load_rows", lambda name: pytest.fail("looked up"))
     run = run_of("WildChat-1", 7, None)
     assert with_categories([run], lambda message: None) == [run]
-    known = replace(run_of("curated-1"), prompts=(replace(run_of("curated-1").prompts[0], category="C"),))
+    known = replace(
+        run_of("curated-1"), prompts=(replace(run_of("curated-1").prompts[0], categories=("C",)),)
+    )
     assert with_categories([known], lambda message: None) == [known]
 
 

@@ -9,8 +9,9 @@ import pytest
 from diversity_eval.judging.novelty.items import Answer, NoveltyResult
 from diversity_eval.metrics.signature import Signature
 from diversity_eval.scoring.aggregate import aggregate
-from diversity_eval.scoring.novelty import NoveltyNames, NoveltyScorer, category_slug, odd_categories
-from diversity_eval.scoring.prompt_scorer import PromptResponses, PromptScorer
+from diversity_eval.scoring.family import PromptResponses, category_slug, odd_categories
+from diversity_eval.scoring.novelty import NoveltyNames, NoveltyScorer
+from diversity_eval.scoring.prompt_scorer import PromptScorer
 
 
 class WrittenMetric:
@@ -50,7 +51,10 @@ class WrittenMetric:
 
 def prompt(name: str, k: int = 3, category: str = "") -> PromptResponses:
     return PromptResponses(
-        tuple(f"{name} says {i} and a few more words" for i in range(k)), name, "instruction", category
+        tuple(f"{name} says {i} and a few more words" for i in range(k)),
+        name,
+        "instruction",
+        (category,) if category else (),
     )
 
 
@@ -168,7 +172,7 @@ def test_a_category_whose_name_ends_like_another_keeps_its_own_fields() -> None:
 def test_results_of_a_task_with_categories() -> None:
     results = {"a": KNOWN, "b": NO_REWARD, "c": UNKNOWN, "d": KNOWN}
     prompts = [prompt("a", category="X"), prompt("b", category="X"), prompt("c", category="Y"), prompt("d")]
-    scorer = PromptScorer(novelty=NoveltyScorer(WrittenMetric(results), categories=["X", "Y", "X"]))
+    scorer = PromptScorer(families=[NoveltyScorer(WrittenMetric(results), categories=["X", "Y", "X"])])
     scorer.score_all(prompts)
     rows = [scorer.score(p) for p in prompts]
     found = aggregate(rows, scorer.reported)
@@ -196,9 +200,9 @@ def test_results_of_a_task_with_categories() -> None:
 def test_no_category_can_take_another_metrics_name(category: str) -> None:
     """With an underline, `distinct_1` of the category 1 would be Distinct-1, of `std` a deviation."""
     given = [prompt("a", category=category), prompt("b", category=category)]
-    plain = PromptScorer(novelty=NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD})))
+    plain = PromptScorer(families=[NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD}))])
     scorer = PromptScorer(
-        novelty=NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD}), categories=[category])
+        families=[NoveltyScorer(WrittenMetric({"a": KNOWN, "b": NO_REWARD}), categories=[category])]
     )
     results = []
     for s in (plain, scorer):

@@ -15,7 +15,8 @@ from diversity_eval.judging.rater import Rater
 from diversity_eval.judging.store import VerdictStore
 from diversity_eval.metrics.prompt_metrics import diversity_metrics
 from diversity_eval.metrics.statistics import standard_deviation
-from diversity_eval.scoring.prompt_scorer import PromptMetrics, PromptResponses, PromptScorer
+from diversity_eval.scoring.family import PromptResponses
+from diversity_eval.scoring.prompt_scorer import PromptMetrics, PromptScorer
 from tests.scoring.fake_judge import MarkedJudge, write_judge
 
 

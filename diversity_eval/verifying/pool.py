@@ -1,0 +1,136 @@
+"""Many comparisons in worker processes, of which any may hang or die."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
+from multiprocessing import get_context
+from typing import Any
+
+from diversity_eval.errors import DiversityEvalError
+from diversity_eval.verifying.worker import OUT_OF_MEMORY, Compare, Outcome, attempt, prepare
+
+__all__ = ["ComparisonPool"]
+
+_NEEDED = {"math_verify": "math-verify", "pebble": "pebble"}
+_RUNNING = 32  # comparisons handed to the pool at once, for each worker: a worker should never wait for one
+_LOOK = 0.5  # seconds
+_STUCK = 120.0  # seconds, beyond the time limit: longer than any worker needs to start
+_TRIES = 3
+
+
+class ComparisonPool:
+    """Worker processes that start when the first comparison comes.
+
+    The processes are new ones (spawned), not forks: a fork of a process with threads or CUDA can hang.
+
+    Args:
+        compare: what is called with (reference, answer) in a worker; a function of a module.
+        workers: the number of processes.
+        time_limit: seconds that one comparison may take; then its process is killed and replaced.
+        memory_limit: bytes that comparisons in one process may take.
+    """
+
+    def __init__(self, compare: Compare, *, workers: int, time_limit: float, memory_limit: int) -> None:
+        self._compare = compare
+        self._workers = workers
+        self._time_limit = time_limit
+        self._memory_limit = memory_limit
+        self._pool: Any = None
+
+    def compare_all(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int, Outcome], None]) -> None:
+        """Compare every (reference, answer); `tell` gets each one's place and outcome, in any order.
+
+        Raises:
+            DiversityEvalError: the workers can't be started, or math-verify or pebble is not installed.
+        """
+        try:
+            self._compare_all(pairs, tell)
+        except BaseException:
+            self.close()
+            raise
+
+    def _compare_all(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int, Outcome], None]) -> None:
+        waiting = deque(range(len(pairs)))
+        running: dict[Any, int] = {}
+        finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        failures, last = 0, time.monotonic()
+        while waiting or running:
+            pool = self._open()
+            broken = False
+            try:
+                while waiting and len(running) < _RUNNING * self._workers:
+                    task = pool.schedule(
+                        attempt,
+                        args=(self._compare, *pairs[waiting[0]], self._time_limit),
+                        timeout=self._time_limit,
+                    )
+                    running[task] = waiting.popleft()
+                    task.add_done_callback(finished.put)
+                task = finished.get(timeout=_LOOK)
+            except queue.Empty:
+                broken = not pool.active or time.monotonic() - last > self._time_limit + _STUCK
+            except (BrokenProcessPool, RuntimeError):  # the pool takes nothing more
+                broken = True
+            else:
+                if task not in running:  # of a pool that was given up
+                    continue
+                outcome = self._outcome(task)
+                if outcome is not None:
+                    tell(running.pop(task), outcome)
+                    failures, last = 0, time.monotonic()
+                broken = outcome is None
+            if broken:
+                # A worker died while it had nothing to do. What the pool has not told yet is asked again.
+                failures += 1
+                if failures == _TRIES:
+                    raise DiversityEvalError(
+                        f"verifying: the worker processes ended {_TRIES} times in a row without an answer; "
+                        'a script that verifies needs `if __name__ == "__main__":` around what it does, '
+                        "and there has to be enough memory to load sympy"
+                    )
+                waiting.extendleft(sorted(running.values(), reverse=True))
+                running.clear()
+                self.close()
+                last = time.monotonic()
+
+    def _outcome(self, task: Any) -> Outcome | None:
+        """The outcome of a finished comparison; None if the whole pool broke."""
+        from pebble import ProcessExpired
+
+        try:
+            outcome: Outcome = task.result()
+        except FutureTimeoutError:
+            return None, f"time limit ({self._time_limit:g} s)"
+        except ProcessExpired as error:
+            return None, "memory limit" if error.exitcode == OUT_OF_MEMORY else "the worker process died"
+        except BrokenProcessPool:
+            return None
+        return outcome
+
+    def _open(self) -> Any:
+        if self._pool is None:
+            missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
+            if missing:
+                raise DiversityEvalError(
+                    f"verifying needs {' and '.join(missing)}; run: pip install {' '.join(missing)}"
+                )
+            from pebble import ProcessPool
+
+            self._pool = ProcessPool(
+                max_workers=self._workers,
+                initializer=prepare,
+                initargs=(self._memory_limit,),
+                context=get_context("spawn"),
+            )
+        return self._pool
+
+    def close(self) -> None:
+        """End the processes; whatever they are doing is given up."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+            pool.join()
