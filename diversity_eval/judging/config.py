@@ -7,17 +7,22 @@ from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config_files import check_keys, find_config, model_path, read_settings
-from diversity_eval.judging.config_values import READERS, Api, BackendName, Mode, own_quantization
+from diversity_eval.judging.config_rubrics import check_reply_form, read_rubrics
+from diversity_eval.judging.config_values import (
+    READERS,
+    Api,
+    BackendName,
+    Mode,
+    check_words,
+    own_quantization,
+)
 from diversity_eval.judging.model_identity import digest_of, local_revision, model_label
-from diversity_eval.judging.rubric import Rubric, Shows, load_rubric, shipped_folder
+from diversity_eval.judging.reply_form import ReplyForm, reply_form
+from diversity_eval.judging.rubric import Rubric, shipped_folder
 from diversity_eval.metrics.signature import Signature
 
 __all__ = ["BackendName", "JudgeConfig", "Mode", "load_judge", "shipped_judges"]
 
-_DEFAULT_RUBRICS = {"story": "story", "instruction": "instruction"}
-_OF_SEVERAL: Mapping[str, Shows] = {"equivalence": "pair", "novelty_groups": "set", "novelty_scores": "set"}
-"""Kinds of question about several responses at once; all other kinds rate one."""
-_USES = {"response": "`response` alone", "pair": "`response` and `other`", "set": "`responses`"}
 _NOT_SHOWN = ("rubrics", "request", "engine")  # the last two may hold a token
 # Arguments of vLLM's engine that say where and how fast, not what is computed.
 _ENGINE_PLACEMENT = frozenset(
@@ -41,6 +46,7 @@ class JudgeConfig:
         quantization: how the weights are held: `none`, `nf4` (bitsandbytes, double quantisation, bfloat16
             compute), or any name for a checkpoint or server that is quantised already.
         scale: lowest and highest rating, whole numbers.
+        words: what the judge answers for each rating, lowest first, instead of the line `Total rating: N`.
         max_tokens: the longest reply in `generate` mode, in tokens.
         concurrency: requests under way at once (server, 32 if unsaid), prompts in a batch (transformers, 16),
             prompts handed to the engine at once (vllm, 256).
@@ -60,6 +66,7 @@ class JudgeConfig:
     revision: str | None = None
     quantization: str = "none"
     scale: tuple[int, int] = (0, 5)
+    words: tuple[str, ...] = ()
     max_tokens: int = 32
     concurrency: int = _CONCURRENCY["transformers"]
     max_length: int | None = None
@@ -77,6 +84,10 @@ class JudgeConfig:
     # vllm
     engine: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise DiversityEvalError for a rubric that asks for another form of reply than is read."""
+        check_reply_form(self.label, self.rubrics, self.words)
+
     @property
     def label(self) -> str:
         """What messages call it."""
@@ -91,6 +102,11 @@ class JudgeConfig:
     def highest(self) -> int:
         """The highest rating."""
         return self.scale[1]
+
+    @property
+    def reply(self) -> ReplyForm:
+        """The form of its replies."""
+        return reply_form(self.scale, self.words)
 
     def rubric(self, kind: str) -> Rubric:
         """The rubric for a kind of task.
@@ -117,6 +133,8 @@ class JudgeConfig:
             "rubric": self.rubric(kind).label,
             "scale": f"{self.lowest}-{self.highest}",
         }
+        if self.words:
+            fields_["judge_words"] = "/".join(self.words)
         if self.mode == "generate":
             fields_["judge_max_tokens"] = str(self.max_tokens)
         if self.dtype != "auto":
@@ -192,9 +210,10 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
         if settings.get(key) is not None
     }
     values.setdefault("concurrency", _CONCURRENCY[values["backend"]])
-    config = JudgeConfig(
-        name=path.stem, rubrics=_rubrics(where, settings.get("rubric"), path.parent), **values
-    )
+    words = values.get("words", ())
+    check_words(where, words, values.get("scale", JudgeConfig.scale))
+    rubrics = read_rubrics(where, settings.get("rubric"), path.parent, words)
+    config = JudgeConfig(name=path.stem, rubrics=rubrics, **values)
     if config.backend == "server" and not config.base_url:
         raise DiversityEvalError(
             f"{where}: `base_url` is missing: where the server is, e.g. http://127.0.0.1:8000/v1"
@@ -205,24 +224,3 @@ def _from_settings(settings: dict[str, Any], path: Path) -> JudgeConfig:
         return config
     quantization = own_quantization(where, config.quantization)
     return replace(config, model=model_path(config.model, path.parent), quantization=quantization)
-
-
-def _rubrics(where: str, value: Any, folder: Path) -> dict[str, Rubric]:
-    if value is None:
-        value = _DEFAULT_RUBRICS
-    if isinstance(value, str):
-        value = {"*": value}
-    if not isinstance(value, dict) or not value or not all(isinstance(v, str) for v in value.values()):
-        raise DiversityEvalError(
-            f"{where}: `rubric` has to be a rubric's name or file, or one for each kind of task, e.g. "
-            "{story: story, instruction: instruction}"
-        )
-    rubrics = {str(kind): load_rubric(name, folder) for kind, name in value.items()}
-    for kind, rubric in rubrics.items():
-        # One that looks at something else would be sent the same question for every response.
-        if rubric.shows != (wanted := _OF_SEVERAL.get(kind, "response")):
-            raise DiversityEvalError(
-                f"{where}: rubric {rubric.name} uses {_USES[rubric.shows]}, but what is asked about "
-                f"{'responses of any kind' if kind == '*' else kind} has to use {_USES[wanted]}; name another"
-            )
-    return rubrics

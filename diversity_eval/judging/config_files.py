@@ -44,7 +44,7 @@ def read_settings(what: str, path: Path, changes: Mapping[str, Any] | None = Non
     import yaml
 
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = _loaded(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DiversityEvalError(f"{what} {path}: cannot be read as UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
@@ -67,6 +67,23 @@ def read_settings(what: str, path: Path, changes: Mapping[str, Any] | None = Non
             raise DiversityEvalError(f"{what} {path}: `{key}` is given twice, in two spellings; keep one")
         settings[key] = value
     return settings | {_ALIASES.get(key, key): value for key, value in (changes or {}).items()}
+
+
+def _loaded(text: str) -> Any:
+    """What `yaml.safe_load` gives, but with the entries of `words` as they are spelt: no, not False."""
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    try:
+        whole = loader.get_single_node()
+        for key, entry in whole.value if isinstance(whole, yaml.MappingNode) else ():
+            if key.value == "words" and isinstance(entry, yaml.SequenceNode):
+                for word in entry.value:
+                    if word.tag == "tag:yaml.org,2002:bool":
+                        word.tag = "tag:yaml.org,2002:str"
+        return None if whole is None else loader.construct_document(whole)
+    finally:
+        loader.dispose()
 
 
 def check_keys(where: str, settings: Mapping[str, Any], names: Collection[str]) -> None:

@@ -6,13 +6,14 @@ from typing import Any, Literal, get_args
 
 from diversity_eval.errors import DiversityEvalError
 
-__all__ = ["READERS", "Api", "BackendName", "Mode", "one_of", "own_quantization"]
+__all__ = ["READERS", "Api", "BackendName", "Mode", "check_words", "one_of", "own_quantization"]
 
 BackendName = Literal["transformers", "vllm", "server"]
 Mode = Literal["generate", "rate"]
 Api = Literal["chat", "completions"]
 
 _WIDEST_SCALE = 100
+_WORD = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*")
 
 
 def _text(where: str, key: str, value: Any) -> str:
@@ -102,6 +103,42 @@ def _scale(where: str, key: str, value: Any) -> tuple[int, int]:
     return value[0], value[1]
 
 
+def _words(where: str, key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, list) and any(isinstance(word, bool) for word in value):
+        raise DiversityEvalError(
+            f"{where}: `{key}` holds truth values, which YAML makes of no, yes, off, on, false and true: put "
+            'each word in quotes, e.g. ["no", "yes"]'
+        )
+    if (
+        not isinstance(value, list | tuple)
+        or not value
+        or not all(isinstance(word, str) and _WORD.fullmatch(word.strip()) for word in value)
+    ):
+        raise DiversityEvalError(
+            f"{where}: `{key}` has to be a list of single words in quotes, one for each rating and lowest "
+            f'first, e.g. ["no", "yes"], not {value!r}'
+        )
+    words = tuple(word.strip() for word in value)
+    for place, word in enumerate(words):
+        for other in (*words[:place], *words[place + 1 :]):
+            if other.casefold().startswith(word.casefold()):
+                raise DiversityEvalError(
+                    f"{where}: `{key}` holds {word!r} and {other!r}, of which one is or begins the other (in "
+                    "any letter case); choose words that cannot be mixed up"
+                )
+    return words
+
+
+def check_words(where: str, words: tuple[str, ...], scale: tuple[int, int]) -> None:
+    """Raise DiversityEvalError if there are words, but not one for each rating of the scale."""
+    ratings = scale[1] - scale[0] + 1
+    if words and len(words) != ratings:
+        raise DiversityEvalError(
+            f"{where}: `words` needs one word for each of the {ratings} ratings of `scale` {list(scale)}, "
+            f"lowest first, not {len(words)}; e.g. two words with scale: [0, 1]"
+        )
+
+
 def _urls(where: str, key: str, value: Any) -> tuple[str, ...]:
     urls = [value] if isinstance(value, str) else value
     if not isinstance(urls, list) or not urls:
@@ -138,6 +175,7 @@ READERS: Mapping[str, Callable[[str, str, Any], Any]] = {
     "revision": _name,
     "quantization": _name,
     "scale": _scale,
+    "words": _words,
     "max_tokens": _whole(1),
     "concurrency": _whole(1),
     "max_length": _whole(1),

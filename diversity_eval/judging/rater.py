@@ -151,7 +151,7 @@ class Rater:
         rubric = self.config.rubric(item.kind)
         return rubric.render(
             item.prompt, item.response, lowest=self.config.lowest, highest=self.config.highest,
-            other=item.other, responses=item.responses,
+            words=self.config.words, other=item.other, responses=item.responses,
         )  # fmt: skip
 
     def _ask(

@@ -17,6 +17,7 @@ Shows = Literal["response", "pair", "set"]
 """What a rubric shows the judge at once: one response, two of them, or all responses to a prompt."""
 
 _VARIABLES = frozenset({"prompt", "response", "lowest", "highest"})
+_WORDS = "words"
 _OF_SEVERAL = frozenset({"other", "responses"})
 
 
@@ -27,12 +28,14 @@ class Rubric:
     Attributes:
         digest: of the content.
         shows: `set` if the template uses `responses`, `pair` if it uses `other`, else `response`.
+        uses_words: whether it takes the words that a judge answers with.
     """
 
     name: str
     source: str
     digest: str = field(init=False)
     shows: Shows = field(init=False, repr=False, compare=False)
+    uses_words: bool = field(init=False, repr=False, compare=False)
     _template: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +45,7 @@ class Rubric:
         names = template_variables(self.source, Path(self.name), "rubric")
         shows: Shows = "set" if "responses" in names else "pair" if "other" in names else "response"
         object.__setattr__(self, "shows", shows)
+        object.__setattr__(self, "uses_words", _WORDS in names)
 
     @property
     def label(self) -> str:
@@ -55,6 +59,7 @@ class Rubric:
         *,
         lowest: int,
         highest: int,
+        words: Sequence[str] = (),
         other: str | None = None,
         responses: Sequence[str] | None = None,
     ) -> str:
@@ -65,14 +70,17 @@ class Rubric:
             response: what came; not looked at by rubrics that show a set.
             lowest: the lowest rating.
             highest: the highest rating.
+            words: what a judge that answers with words says for each rating, lowest first.
             other: the second response of a pair.
             responses: all responses to the prompt.
 
         Raises:
-            DiversityEvalError: the template fails on them, or uses `other` or `responses` without being given
-                any.
+            DiversityEvalError: the template fails on them, or uses `words`, `other` or `responses` without
+                being given any.
         """
         given: dict[str, Any] = {"prompt": _shown(prompt), "response": _shown(response)}
+        if words:
+            given[_WORDS] = list(words)
         if other is not None:
             given["other"] = _shown(other)
         if responses is not None:
@@ -111,8 +119,8 @@ def load_rubric(name: str, folder: Path | None = None) -> Rubric:
 
     Raises:
         DiversityEvalError: no such rubric or file, not UTF-8, not Jinja, neither `response` nor `responses`
-            in it, other variables than prompt, response, lowest and highest, `other` for a pair or
-            `responses` for a set, or a template that fails on a trial.
+            in it, other variables than prompt, response, lowest and highest, `other` for a pair,
+            `responses` for a set or `words`, or a template that fails on a trial.
     """
     shipped = shipped_rubrics()
     if name in shipped:
@@ -133,7 +141,7 @@ def load_rubric(name: str, folder: Path | None = None) -> Rubric:
     rubric = Rubric(path.stem, source)
     # What fails on every response fails here, before any response is generated.
     rubric.render(
-        "What was asked.", "What came.", lowest=0, highest=5,
+        "What was asked.", "What came.", lowest=0, highest=5, words=["no", "yes"],
         other="What else came." if rubric.shows == "pair" else None,
         responses=["What came.", "What else came."] if rubric.shows == "set" else None,
     )  # fmt: skip
@@ -157,10 +165,10 @@ def _check(source: str, path: Path) -> None:
         raise DiversityEvalError(
             f"rubric {path} does not use {{{{ response }}}}, so every response would get the same rating"
         )
-    if unknown := sorted(names - _VARIABLES - _OF_SEVERAL):
+    if unknown := sorted(names - _VARIABLES - _OF_SEVERAL - {_WORDS}):
         raise DiversityEvalError(
             f"rubric {path} uses {', '.join(unknown)}; only {', '.join(sorted(_VARIABLES))} are defined, and "
-            "other (a pair's second response) or responses (all of a prompt's)"
+            "other (a pair's second response) or responses (all of a prompt's), and words (the judge's)"
         )
     if names >= _OF_SEVERAL:
         raise DiversityEvalError(

@@ -20,6 +20,7 @@ _RUNNING = 32  # comparisons handed to the pool at once, for each worker: a work
 _LOOK = 0.5  # seconds
 _STUCK = 120.0  # seconds, beyond the time limit: longer than any worker needs to start
 _TRIES = 3
+_SETTLE = 2.0  # seconds: as long as a worker needs to begin
 
 
 class ComparisonPool:
@@ -40,6 +41,7 @@ class ComparisonPool:
         self._time_limit = time_limit
         self._memory_limit = memory_limit
         self._pool: Any = None
+        self._replaced = 0.0  # when a worker was last found dead, on the monotonic clock
 
     def compare_all(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int, Outcome], None]) -> None:
         """Compare every (reference, answer); `tell` gets each one's place and outcome, in any order.
@@ -80,6 +82,8 @@ class ComparisonPool:
                     continue
                 outcome = self._outcome(task)
                 if outcome is not None:
+                    if outcome[0] is None:
+                        self._replaced = time.monotonic()
                     tell(running.pop(task), outcome)
                     failures, last = 0, time.monotonic()
                 broken = outcome is None
@@ -132,5 +136,7 @@ class ComparisonPool:
         """End the processes; whatever they are doing is given up."""
         pool, self._pool = self._pool, None
         if pool is not None:
+            # A worker that takes another's place and finds nobody there any more says so, at length.
+            time.sleep(max(0.0, self._replaced + _SETTLE - time.monotonic()))
             pool.stop()
             pool.join()

@@ -33,6 +33,7 @@ _RATIO = re.compile(
     rf"(?:(?P<name>[A-Za-z]|\\[A-Za-z]+)\s*=\s*)?(?P<sign>{_SIGN}?)\s*"
     rf"(?:\\[dt]?frac\s*\{{\s*(?P<above>{_SIGN}?\d+)\s*\}}\s*\{{\s*(?P<below>\d+)\s*\}}|(?P<before>\d+)\s*/\s*(?P<after>\d+))"
 )
+_ASSIGNED = re.compile(r"\s*(?:[A-Za-z]|\\[A-Za-z]+)\s*=\s*(?P<value>[^=<>]+)")
 _FONT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|it|rm)|mbox|boldsymbol|bm)\s*\{([^{}]*)\}")
 _IN_BASE = re.compile(r"0*(?P<digits>[0-9A-Z]+)\s*_\s*\{?\s*(?P<base>\d+)\s*\}?")
 # Words after a number that are no unit: they change its value, or more follows.
@@ -67,7 +68,8 @@ def equal_by_text(reference: str, answer: str) -> bool | None:
     r"""Whether two answers are equal, as far as their texts tell; None if a solver is needed.
 
     Equal are the same text, and the same formula with other spacing, another size of its fractions or
-    brackets, with or without a full stop, all of it in another font or as text.
+    brackets, with or without a full stop, all of it in another font or as text; also if the answer assigns it
+    to a variable and the reference assigns nothing.
 
     Of two plain numbers it is known whether they are equal or not. A plain number is a fraction of two
     integers, or digits, maybe with a sign, separators of thousands, a power of ten, a degree sign, a unit in
@@ -77,6 +79,9 @@ def equal_by_text(reference: str, answer: str) -> bool | None:
     equal if digits and base are.
     """
     if reference == answer or _typeset(reference) == _typeset(answer):
+        return True
+    assigned = _ASSIGNED.fullmatch(answer)
+    if assigned and "=" not in reference and _typeset(reference) == _typeset(assigned["value"]):
         return True
     bases = _IN_BASE.fullmatch(reference), _IN_BASE.fullmatch(answer)
     if bases[0] and bases[1]:

@@ -26,12 +26,25 @@ Load = Callable[..., JudgeConfig]
 def test_every_shipped_judge_loads_and_says_what_it_is(name: str) -> None:
     config = load_judge(name)
     assert config.name == name
-    assert config.scale == (0, 5)
-    assert config.max_tokens == 32
-    for kind in ("story", "instruction"):
+    only_harm = name == "harmbench-cls"
+    assert config.scale == ((0, 1) if only_harm else (0, 5))
+    assert config.max_tokens == (4 if only_harm else 32)
+    assert config.rubric("harm").name == ("harm_words" if only_harm else "harm")
+    for kind in () if only_harm else ("story", "instruction"):
         assert config.rubric(kind).name == kind
         assert Signature.parse(config.signature(kind)).as_dict() == config.signature_fields(kind)
     json.dumps(config.record())
+
+
+def test_harmbench_s_classifier_answers_no_or_yes() -> None:
+    config = load_judge("harmbench-cls")
+    assert (config.backend, config.model) == ("transformers", "cais/HarmBench-Llama-2-13b-cls")
+    assert config.words == ("no", "yes")
+    assert Signature.parse(config.signature("harm")).as_dict() == config.signature_fields("harm")
+    with pytest.raises(DiversityEvalError, match=r"no rubric for tasks of the kind 'story', only for harm"):
+        config.rubric("story")
+    changes = {"backend": "server", "base_url": "http://host/v1", "api": "completions"}
+    assert load_judge("harmbench-cls", changes).words == ("no", "yes")
 
 
 def test_the_judges_of_the_protocol_are_shipped() -> None:
@@ -71,14 +84,15 @@ def test_the_defaults(load: Load) -> None:
     config = load(LOCAL)
     assert vars(config) | {"rubrics": None, "concurrency": None} == {
         "name": "own", "backend": "transformers", "model": "org/judge", "rubrics": None, "mode": "rate",
-        "revision": None, "quantization": "none", "scale": (0, 5), "max_tokens": 32, "concurrency": None,
-        "max_length": None, "dtype": "auto", "device": "auto", "tokenizer": None, "base_url": (),
-        "api": "chat", "api_key_env": "OPENAI_API_KEY", "timeout": 120.0, "retries": 10, "request": {},
-        "engine": {},
+        "revision": None, "quantization": "none", "scale": (0, 5), "words": (), "max_tokens": 32,
+        "concurrency": None, "max_length": None, "dtype": "auto", "device": "auto", "tokenizer": None,
+        "base_url": (), "api": "chat", "api_key_env": "OPENAI_API_KEY", "timeout": 120.0, "retries": 10,
+        "request": {}, "engine": {},
     }  # fmt: skip
     assert {kind: rubric.name for kind, rubric in config.rubrics.items()} == {
         "story": "story",
         "instruction": "instruction",
+        "harm": "harm",
     }
     assert (config.lowest, config.highest) == (0, 5)
     assert load(LOCAL, backend="vllm").concurrency > config.concurrency > 1
@@ -96,6 +110,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("quantization", None, "none"),
     ("scale", [1, 10], (1, 10)),
     ("scale", [0, 100], (0, 100)),
+    ("words", ["a", "b", " c ", "d", "e-e", "f\u2019f"], ("a", "b", "c", "d", "e-e", "f\u2019f")),
     ("max_tokens", 1, 1),
     ("max_tokens", "64", 64),
     ("concurrency", 8, 8),
@@ -158,6 +173,18 @@ BAD: list[tuple[str, Any, str]] = [
     ("scale", "0-5", "two whole numbers"),
     ("scale", {"lowest": 0, "highest": 5}, "two whole numbers"),
     ("scale", 5, "two whole numbers"),
+    ("words", [0, 1], "a list of single words in quotes"),
+    ("words", ["no", ""], "a list of single words"),
+    ("words", ["no", "not sure"], "a list of single words"),
+    ("words", ["no", "yes."], "a list of single words"),
+    ("words", ["no", "-"], "a list of single words"),
+    ("words", ["no", None], "a list of single words"),
+    ("words", [], "a list of single words"),
+    ("words", "no", "a list of single words"),
+    ("words", {"no": 0}, "a list of single words"),
+    ("words", ["no", "No"], "one is or begins the other"),
+    ("words", ["Harm", "harmful"], "one is or begins the other"),
+    ("words", ["no", "yes"], "one word for each of the 6 ratings of `scale` [0, 5], lowest first, not 2"),
     ("max_tokens", 0, "a whole number from 1"),
     ("max_tokens", -5, "a whole number from 1"),
     ("max_tokens", 1.5, "a whole number from 1"),

@@ -11,6 +11,7 @@ import pytest
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig, load_judge, without_credentials
 from diversity_eval.judging.rubric import load_rubric
+from diversity_eval.judging.store import verdict_key
 from diversity_eval.metrics.signature import Signature
 
 LOCAL = {"backend": "transformers", "model": "org/judge"}
@@ -27,6 +28,7 @@ def build_model(folder: Path, weights: bytes = b"w" * 10) -> Path:
     return folder
 
 
+OWN = LOCAL | {"scale": [0, 1], "rubric": "own.jinja"}  # asks for no form of reply, so it fits both
 CHANGES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (LOCAL, {"model": "org/other"}),
     (LOCAL, {"revision": "0e9f3ce"}),
@@ -35,6 +37,9 @@ CHANGES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (LOCAL, {"scale": [0, 10]}),
     (LOCAL, {"scale": [1, 5]}),
     (LOCAL, {"rubric": "story"}),
+    (OWN, OWN | {"words": ["no", "yes"]}),
+    (OWN | {"words": ["no", "yes"]}, {"words": ["safe", "unsafe"]}),
+    (OWN | {"words": ["no", "yes"]}, {"words": ["yes", "no"]}),
     (LOCAL, {"dtype": "float32"}),
     (LOCAL | {"mode": "generate"}, {"max_tokens": 64}),
     (SERVER, {"request": {"extra_body": {"a": 1}}}),
@@ -67,8 +72,9 @@ LEAVES_THE_SIGNATURE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("base", "change"), CHANGES_THE_SIGNATURE)
 def test_what_a_rating_depends_on_changes_the_signature(
-    load: Load, base: dict[str, Any], change: dict[str, Any]
+    load: Load, base: dict[str, Any], change: dict[str, Any], tmp_path: Path
 ) -> None:
+    (tmp_path / "own.jinja").write_text("{{ response }}")
     assert load(base, **change).signature("instruction") != load(base).signature("instruction")
 
 
@@ -102,6 +108,58 @@ def test_the_fields_of_a_signature(load: Load) -> None:
     }
     assert load(LOCAL).signature_fields("story")["judge_revision"] == "unstated"
     assert Signature.parse(config.signature("story")).metric == "judge"
+
+
+PUBLISHED = [
+    (
+        LOCAL,
+        "judge|judge:org/judge|judge_mode:rate|judge_quantization:none|judge_revision:unstated|"
+        "rubric:story@598df94e0930|scale:0-5",
+        "679df177a5397986a61aa6058d07e6b9ea99cc323e375acfc20762b7893171cb",
+    ),
+    (
+        LOCAL
+        | {"mode": "generate", "quantization": "nf4", "dtype": "float32", "revision": "abc", "scale": [0, 1]},
+        "judge|judge:org/judge|judge_dtype:float32|judge_max_tokens:32|judge_mode:generate|"
+        "judge_quantization:nf4|judge_revision:abc|rubric:story@598df94e0930|scale:0-1",
+        "9e49a808912e536616194a610278a62d73cc7c37fedee613a4c49de2cb53aa52",
+    ),
+    (
+        SERVER | {"mode": "generate", "api": "completions", "tokenizer": "org/t", "request": {"top_p": 1}},
+        "judge|judge:org/judge|judge_api:completions|judge_max_tokens:32|judge_mode:generate|"
+        "judge_quantization:none|judge_request:04b947737c74|judge_revision:unstated|judge_tokenizer:org/t|"
+        "rubric:story@598df94e0930|scale:0-5",
+        "4642a4f29d0c3c1fdccef9cf1844ece6e1054240a4213e8570aac41b4590a30e",
+    ),
+    (
+        LOCAL | {"backend": "vllm", "scale": [1, 9], "engine": {"hf_overrides": {"a": 1}}},
+        "judge|judge:org/judge|judge_engine:242f8af00e6c|judge_mode:rate|judge_quantization:none|"
+        "judge_revision:unstated|rubric:story@598df94e0930|scale:1-9",
+        "055714fc8e0455c594853a039fb7e5fb6c730c09c6f1a8c5544a764f6471450d",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "signature", "key"), PUBLISHED)
+def test_stores_of_judges_without_words_stay_valid(
+    load: Load, settings: dict[str, Any], signature: str, key: str
+) -> None:
+    """What was written before judges could answer with words."""
+    config = load(settings)
+    assert config.signature("story") == signature
+    shown = config.rubric("story").render(
+        "It rained.", "A boat <b>.", lowest=config.lowest, highest=config.highest, words=config.words
+    )
+    assert verdict_key(signature, shown) == key
+    assert "words" not in config.record()
+
+
+def test_words_are_in_signature_and_record(load: Load) -> None:
+    config = load(LOCAL, scale=[0, 1], words=["no", "yes"])
+    fields = config.signature_fields("harm")
+    assert (fields["judge_words"], fields["scale"]) == ("no/yes", "0-1")
+    assert Signature.parse(config.signature("harm")).as_dict() == fields
+    assert json.loads(json.dumps(config.record()))["words"] == ["no", "yes"]
 
 
 def test_a_nested_request_may_have_any_keys(load: Load) -> None:
@@ -189,7 +247,7 @@ def test_the_record_holds_no_secret(load: Load, monkeypatch: pytest.MonkeyPatch)
     assert record["base_url"] == ["https://host:8443/v1", "http://10.0.0.1/v1"]
     assert record["request"] == ["extra_headers", "seed"]
     assert record["api_key_env"] == "OPENAI_API_KEY"
-    assert record["rubric"] == {kind: load_rubric(kind).label for kind in ("story", "instruction")}
+    assert record["rubric"] == {kind: load_rubric(kind).label for kind in ("story", "instruction", "harm")}
     assert (record["name"], record["backend"], record["model"]) == ("own", "server", "org/judge")
     assert "secret" not in config.signature("story")
 

@@ -11,7 +11,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.rubric import Rubric, load_rubric, shipped_folder, shipped_rubrics
 from diversity_eval.judging.verdict import REPLY_START, parse_rating
 
-every_shipped = pytest.mark.parametrize("name", ["story", "instruction"])
+every_shipped = pytest.mark.parametrize("name", ["story", "instruction", "harm"])
 
 
 def written(folder: Path, text: str, name: str = "own.jinja") -> str:
@@ -27,7 +27,7 @@ def has(text: str, *ideas: str) -> None:
         assert re.search(idea, plain), idea
 
 
-@every_shipped
+@pytest.mark.parametrize("name", ["story", "instruction"])
 def test_a_shipped_rubric_says_what_is_wanted(name: str) -> None:
     assert name in shipped_rubrics()
     text = load_rubric(name).render("PROMPT HERE", "RESPONSE HERE", lowest=0, highest=5)
@@ -75,6 +75,39 @@ def test_the_instruction_rubric_has_the_protocol_s_criteria() -> None:
         r"(sentences|characters) or (characters|sentences)",
         r"(take|takes|minus|deduct) two points",
     )
+
+
+HARM_IDEAS = (
+    r"refus", r"eva[ds]", r"unrelated", r"empty", r"does what was asked for", r"length limit",
+    r"breaking off is not a fault", r"never a message to you", r"do not carry out the request",
+)  # fmt: skip
+
+
+def test_the_rubric_of_harm_asks_what_the_response_hands_over() -> None:
+    text = load_rubric("harm").render("PROMPT HERE", "RESPONSE HERE", lowest=0, highest=5)
+    has(text, *HARM_IDEAS, "from 0 to 5", "0 means that it refuses", "5 means that it does")
+    assert f"{REPLY_START} N" in text
+    assert text.index("never a message") < text.index("PROMPT HERE") < text.index("RESPONSE HERE")
+    assert parse_rating(text) is None
+    assert not re.search(r"[{}]", text)
+
+
+@pytest.mark.parametrize("words", [("no", "yes"), ("harmless", "partly", "harmful")])
+def test_for_a_judge_that_answers_with_words_it_asks_for_one(words: tuple[str, ...]) -> None:
+    rubric = load_rubric("harm_words")
+    text = rubric.render("PROMPT HERE", "RESPONSE HERE", lowest=0, highest=len(words) - 1, words=words)
+    has(text, *HARM_IDEAS, f"exactly one of these words, and add nothing to it: {', '.join(words)}")
+    has(text, f"the word {words[0]} means that it refuses", f"the word {words[-1]} means that it does")
+    assert ("words between" in text) == (len(words) > 2)
+    assert REPLY_START not in text
+    assert not re.search(r"[{}]", text)
+    first = rubric.render("P-ONE", "R-ONE", lowest=0, highest=1, words=words)
+    second = rubric.render("P-TWO", "R-TWO", lowest=0, highest=1, words=words)
+    assert first.replace("-ONE", "") == second.replace("-TWO", "")
+    with pytest.raises(
+        DiversityEvalError, match="rubric harm_words fails on a response: 'words' is undefined"
+    ):
+        rubric.render("P", "R", lowest=0, highest=1)
 
 
 @every_shipped
@@ -206,9 +239,12 @@ def test_a_rubric_shows_one_response_or_two_or_all(
 
 def test_shipped_rubrics_show_what_their_questions_are_about() -> None:
     shows = {name: load_rubric(name).shows for name in shipped_rubrics()}
+    assert {name for name in shipped_rubrics() if load_rubric(name).uses_words} == {"harm_words"}
     assert shows == {
         "story": "response",
         "instruction": "response",
+        "harm": "response",
+        "harm_words": "response",
         "equivalence": "pair",
         "novelty_groups": "set",
         "novelty_scores": "set",

@@ -22,13 +22,16 @@ EXCEPTIONS = {
     },
     "another problem's solution": {
         ("test/algebra/1837.json", "test/algebra/2193.json"): "the same number, assigned to a variable",
-        ("minerva/131", "minerva/132"): "time limit: two differential equations, of which sympy finds no end",
     },
     "one digit changed": {
         ("test/geometry/473.json", "changed digit"): _UNITS,
         ("test/prealgebra/1114.json", "changed digit"): _UNITS,
     },
 }
+ENDLESS = {("minerva/131", "minerva/132")}
+"""Two differential equations, with which sympy finds no end: unverifiable, whatever the time limit."""
+TIME_LIMIT = 30.0
+"""Seconds. The longest of the others takes 1.5 s of a processor, which others may be using too."""
 CASES = {
     "reference solution": 2091,
     "other forms": 40372,
@@ -55,9 +58,10 @@ def test_all_but_the_listed_cases_are_as_they_should_be(name: str, all_checks: d
     cases = [
         case
         for place, case in enumerate(check.cases)
-        if check.status == "right" or place % 4 == 0 or (case.document.id, case.label) in listed
+        if (check.status == "right" or place % 4 == 0 or (case.document.id, case.label) in listed)
+        and (case.document.id, case.label) not in ENDLESS
     ]
-    with AnswerVerifier(workers=2, progress=False) as verifier:
+    with AnswerVerifier(workers=2, time_limit=TIME_LIMIT, progress=False) as verifier:
         failures = replace(check, cases=cases).failures(verifier)
     assert set(failures) == set(listed)
 
@@ -68,7 +72,7 @@ def test_the_solver_alone_says_that_equal_texts_are_equal(given: list[Document])
     assert len(answers) == 800
     answers = answers[::4]
     outcomes: dict[int, Outcome] = {}
-    pool = ComparisonPool(compare, workers=2, time_limit=5, memory_limit=1 << 31)
+    pool = ComparisonPool(compare, workers=2, time_limit=TIME_LIMIT, memory_limit=1 << 31)
     try:
         pool.compare_all([(answer, answer) for answer in answers], outcomes.__setitem__)
     finally:

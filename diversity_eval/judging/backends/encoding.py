@@ -1,11 +1,12 @@
 """From a rendered prompt to the token ids that a judge sees, for the backends that hold a tokenizer."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import REPLY_START, Verdict, failed_verdict
+from diversity_eval.judging.verdict import Verdict, failed_verdict
 
 __all__ = ["PromptEncoder", "common_beginning"]
 
@@ -30,14 +31,15 @@ class PromptEncoder:
     response holds, no part of it becomes a control token.
 
     Attributes:
-        label_ids: the token that tells the ratings apart, lowest first (`rate` mode).
+        label_ids: for each rating, lowest first, the tokens that tell it from the others: the first of its
+            usual spelling that differs, and those that are another spelling by themselves (`rate` mode).
     """
 
     def __init__(self, tokenizer: Any, config: JudgeConfig) -> None:
-        """Render the template around a place-holder, and find the tokens of the ratings.
+        """Render the template around a place-holder, and find the tokens of the answers.
 
         Raises DiversityEvalError if the template does not show the prompt once, or if one token does not tell
-        the ratings apart in `rate` mode.
+        the answers apart in `rate` mode.
         """
         self._tokenizer = tokenizer
         self._config = config
@@ -45,21 +47,12 @@ class PromptEncoder:
         before, after = self._around(config)
         self._before = self._encode_template(before)
         self._after = self._encode_template(after)
-        self.label_ids: list[int] = []
+        self.label_ids: list[tuple[int, ...]] = []
         if config.mode == "rate":
-            labels = [str(label) for label in range(config.lowest, config.highest + 1)]
-            answers = [self._encode_template(f"{after}{REPLY_START} {label}") for label in labels]
-            self._after = common_beginning(answers)
-            rest = [answer[len(self._after) :] for answer in answers]
-            self.label_ids = [ids[0] for ids in rest if ids]
-            if len(set(self.label_ids)) < len(labels):
-                raise DiversityEvalError(
-                    f"judge {config.name}: with this model's tokenizer one token does not tell the ratings "
-                    f"{labels[0]} to {labels[-1]} apart; use mode: generate, or a scale of single digits"
-                )
+            self.label_ids = self._find_labels(after)
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each prompt, up to where the judge's reply (in `rate` mode: the number) begins."""
+        """The token ids of each prompt, up to where the judge's reply (in `rate` mode: the rating) begins."""
         bodies = self._tokenizer(
             list(prompts), add_special_tokens=False, split_special_tokens=True, verbose=False
         ).input_ids
@@ -82,10 +75,42 @@ class PromptEncoder:
                 on_verdict(index, failed_verdict(reason))
         return fitting
 
+    def _find_labels(self, after: str) -> list[tuple[int, ...]]:
+        """The tokens of each answer; what all answers begin with goes to the end of every prompt."""
+        reply = self._config.reply
+        # Some tokenizers put a space in front of whatever a text begins with, so words need something before.
+        lead = after or ("" if reply.start else "\n")
+        usual = [self._encode_template(lead + spellings[0]) for spellings in reply.answers]
+        shared = common_beginning(usual)
+        first = [ids[len(shared)] for ids in usual if len(ids) > len(shared)]
+        # The fixed line may be begun for the judge; a word is to be its own from the first letter.
+        own = bool(reply.start) or shared == self._encode_template(lead)[: len(shared)]
+        unknown = getattr(self._tokenizer, "unk_token_id", None)
+        if not own or len(set(first)) < len(usual) or unknown in first:
+            raise DiversityEvalError(
+                f"judge {self._config.name}: with this model's tokenizer one token does not tell "
+                f"{reply.names} apart; use mode: generate, or {reply.advice}"
+            )
+        self._after = shared if after or reply.start else []
+        found = [
+            {token, *self._single_tokens(lead, spellings[1:], shared)} - {unknown}
+            for token, spellings in zip(first, reply.answers, strict=True)
+        ]
+        times = Counter(token for tokens in found for token in tokens)
+        return [
+            (token, *sorted(other for other in tokens - {token} if times[other] == 1))
+            for token, tokens in zip(first, found, strict=True)
+        ]
+
+    def _single_tokens(self, lead: str, answers: Sequence[str], shared: list[int]) -> list[int]:
+        """The tokens of those answers that are no more than one token after what is shared."""
+        encoded = [self._encode_template(lead + answer) for answer in answers]
+        return [ids[-1] for ids in encoded if ids[:-1] == shared]
+
     def _around(self, config: JudgeConfig) -> tuple[str, str]:
         if not self.has_chat_template:
             # As training text begins; a second one is not added, since special tokens are off below.
-            return getattr(self._tokenizer, "bos_token", None) or "", "\n"
+            return getattr(self._tokenizer, "bos_token", None) or "", config.reply.lead
         try:
             text = self._tokenizer.apply_chat_template(
                 [{"role": "user", "content": _PLACE}], tokenize=False, add_generation_prompt=True

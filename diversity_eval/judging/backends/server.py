@@ -12,19 +12,15 @@ from diversity_eval.judging.backends.server_fields import RequestForm, first_for
 from diversity_eval.judging.backends.server_replies import (
     Answer,
     AttemptError,
+    Position,
     read_answer,
     scale_probabilities,
     where_the_rating_stands,
 )
 from diversity_eval.judging.backends.server_requests import RefusedError
+from diversity_eval.judging.backends.server_words import word_probabilities
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import (
-    REPLY_START,
-    Verdict,
-    failed_verdict,
-    verdict_from_probabilities,
-    verdict_from_reply,
-)
+from diversity_eval.judging.verdict import Verdict, failed_verdict
 
 __all__ = ["ServerBackend"]
 
@@ -35,9 +31,8 @@ _ADVICE = {
     405: "check `base_url`, which mostly ends in /v1",
 }
 _CHECK_PROMPT = (
-    "Grade how well the response answers the question, with a whole number from {lowest} to {highest}.\n\n"
-    "Question: How many days does a week have?\nResponse: A week has seven days.\n\n"
-    f"Answer with a single line of the form below, N being your number:\n{REPLY_START} N"
+    "Grade how well the response answers the question, {grade}.\n\n"
+    "Question: How many days does a week have?\nResponse: A week has seven days.\n\n{form}"
 )
 
 
@@ -54,6 +49,7 @@ class ServerBackend:
         in `rate` mode.
         """
         self._config = config
+        self._reply = config.reply
         self._form = first_form(config)
         self._attempts = Attempts(config, asking_for="rating", first_wait=first_wait)
         self._count: Counter[str] = Counter()
@@ -74,7 +70,7 @@ class ServerBackend:
 
     def signature_fields(self) -> dict[str, str]:
         """In `rate` mode, whether the judge wrote the reply's beginning itself: another measurement."""
-        if self._config.mode != "rate" or self._form.prefilled:
+        if self._config.mode != "rate" or self._form.rating_first:
             return {}
         return {"judge_reply_start": "written", "judge_max_tokens": str(self._config.max_tokens)}
 
@@ -86,7 +82,7 @@ class ServerBackend:
         return {
             "addresses": self._attempts.addresses.shown,
             "served_models": sorted(self._models),
-            "reply_start": "given to the judge" if self._form.prefilled else "written by the judge",
+            **self._reply_start(),
             "ratings": count["ratings"],
             "requests": self._attempts.requests,
             "prompt_tokens": count["prompt"],
@@ -115,30 +111,40 @@ class ServerBackend:
         return self._verdict(answer, form)
 
     def _verdict(self, answer: Answer, form: RequestForm) -> Verdict:
-        lowest, highest = self._config.lowest, self._config.highest
         if self._config.mode == "generate":
-            verdict = verdict_from_reply(answer.text, lowest, highest, cut=answer.cut)
-        elif form.prefilled:
-            gap = "" if answer.text[:1].isspace() else " "
-            distribution = scale_probabilities(answer.positions, lowest, highest)
-            reply = f"{REPLY_START}{gap}{answer.text}"
-            verdict = verdict_from_probabilities(distribution, lowest, reply=reply)
+            verdict = self._reply.verdict(answer.text, cut=answer.cut)
+        elif form.rating_first:
+            verdict = self._reply.distribution_verdict(
+                self._probabilities(answer.positions), self._reply.begun(answer.text)
+            )
         else:
-            place = where_the_rating_stands(answer.positions, lowest, highest)
-            verdict = verdict_from_reply(answer.text, lowest, highest)
+            place = where_the_rating_stands(answer.positions, self._config.lowest, self._config.highest)
+            verdict = self._reply.verdict(answer.text)
             if place is not None:
-                distribution = scale_probabilities(answer.positions[place : place + 1], lowest, highest)
-                verdict = verdict_from_probabilities(distribution, lowest, reply=answer.text)
+                distribution = self._probabilities(answer.positions[place : place + 1])
+                verdict = self._reply.distribution_verdict(distribution, answer.text)
             elif verdict.rating is not None:
                 verdict = replace(verdict, rating=None, reason="no token of the reply holds the rating")
         return replace(verdict, reply=self._attempts.addresses.hide(verdict.reply))
+
+    def _probabilities(self, positions: Sequence[Position]) -> list[float]:
+        """What a reply that begins with the rating gives to each, lowest first."""
+        if self._config.words:
+            return word_probabilities(positions, self._config.words)
+        return scale_probabilities(positions, self._config.lowest, self._config.highest)
+
+    def _reply_start(self) -> dict[str, str]:
+        if not self._reply.start:
+            return {}
+        return {"reply_start": "given to the judge" if self._form.prefilled else "written by the judge"}
 
     async def _find_form(self, clients: Clients) -> None:
         """Settle how this server is asked.
 
         Raises DiversityEvalError if it takes no form of the request, or gives no answer.
         """
-        prompt = _CHECK_PROMPT.format(lowest=self._config.lowest, highest=self._config.highest)
+        grade, form = self._reply.task
+        prompt = _CHECK_PROMPT.format(grade=grade, form=form)
         chat = self._config.api == "chat"
         while True:
             try:

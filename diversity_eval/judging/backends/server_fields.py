@@ -7,11 +7,10 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import REPLY_START
 
 __all__ = ["RequestForm", "first_form", "load_tokenizer"]
 
-# In `rate` mode the number is looked for here; tokenizers put up to three tokens of white space before it.
+# In `rate` mode the rating is looked for here; tokenizers put up to three tokens of white space before it.
 _TOKENS_AFTER_START = 4
 _LIKELIEST_TOKENS = 20
 _OURS = ("model", "messages", "prompt", "stream", "n")
@@ -22,10 +21,10 @@ class RequestForm:
     """How this server is asked.
 
     Attributes:
-        prefilled: the request contains the reply's beginning, so that its first token is the number
+        prefilled: the request contains the reply's fixed beginning, so that its first token is the number
             (`rate` mode).
         length_field: what the server calls the longest reply.
-        encode: gives the token ids of a prompt, up to where the number comes (completions with a
+        encode: gives the token ids of a prompt, up to where the rating comes (completions with a
             tokenizer): first token, chat template and control tokens are then those of the other backends,
             whatever the server would add.
     """
@@ -35,16 +34,22 @@ class RequestForm:
     length_field: str = "max_tokens"
     encode: Callable[[str], list[int]] | None = None
 
+    @property
+    def rating_first(self) -> bool:
+        """Whether the reply's first token is the rating: nothing fixed is before it, or that was given."""
+        return self.config.mode == "rate" and (self.prefilled or not self.config.reply.start)
+
     def fields(self, prompt: str) -> dict[str, Any]:
         """The body of the request for a prompt, the judge's own `request` fields last."""
         config = self.config
         rate = config.mode == "rate"
+        reply = config.reply
         fields: dict[str, Any] = {"model": config.model}
         if config.api == "completions":
             if self.encode is not None:
                 fields["prompt"] = self.encode(prompt)
             else:
-                fields["prompt"] = f"{prompt}\n{REPLY_START}" if rate else f"{prompt}\n"
+                fields["prompt"] = f"{prompt}{reply.lead}{reply.start if rate else ''}"
             if rate:
                 fields["logprobs"] = _LIKELIEST_TOKENS
         else:
@@ -52,10 +57,10 @@ class RequestForm:
             if rate:
                 fields |= {"logprobs": True, "top_logprobs": _LIKELIEST_TOKENS}
             if self.prefilled:
-                fields["messages"].append({"role": "assistant", "content": REPLY_START})
+                fields["messages"].append({"role": "assistant", "content": reply.start})
                 fields |= {"continue_final_message": True, "add_generation_prompt": False}
         fields["temperature"] = 0
-        fields[self.length_field] = _TOKENS_AFTER_START if self.prefilled else config.max_tokens
+        fields[self.length_field] = _TOKENS_AFTER_START if self.rating_first else config.max_tokens
         fields |= config.request
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -65,7 +70,7 @@ def first_form(config: JudgeConfig) -> RequestForm:
 
     Raises DiversityEvalError if the configuration does not fit a server, or the tokenizer does not load.
     """
-    if config.mode == "rate" and config.highest > 9:
+    if config.mode == "rate" and not config.words and config.highest > 9:
         raise DiversityEvalError(
             f"judge {config.name}: in mode rate a server can only be asked for single digits, and the scale "
             f"goes to {config.highest}: use mode: generate, or a scale up to 9"
@@ -76,7 +81,7 @@ def first_form(config: JudgeConfig) -> RequestForm:
             "leave out the others"
         )
     encode = _encoder(config) if config.api == "completions" and config.tokenizer else None
-    return RequestForm(config, prefilled=config.mode == "rate", encode=encode)
+    return RequestForm(config, prefilled=config.mode == "rate" and bool(config.reply.start), encode=encode)
 
 
 def _encoder(config: JudgeConfig) -> Callable[[str], list[int]]:

@@ -14,6 +14,7 @@ from typing import Any
 from diversity_eval.judging.verdict import parse_rating
 
 __all__ = [
+    "SPACE_MARKS",
     "Answer",
     "AttemptError",
     "Position",
@@ -26,8 +27,8 @@ __all__ = [
 _TOLERANCE = 1e-3
 # White space and emphasis may stand between the template's colon and the number, as the parser allows. The
 # marks and letters are how some servers write a space or a line's end in a token.
-_SPACE_MARKS = "\u2581\u0120\u010a"
-_GAP = re.compile(rf"[\s*_`~{_SPACE_MARKS}]+")
+SPACE_MARKS = "\u2581\u0120\u010a"
+_GAP = re.compile(rf"[\s*_`~{SPACE_MARKS}]+")
 _PLACES_TRIED = 100  # a reply may have many digits after its verdict, but not for ever
 
 
@@ -167,7 +168,7 @@ def where_the_rating_stands(positions: Sequence[Position], lowest: int, highest:
 
 
 def _bare(token: str) -> str:
-    return token.strip().strip(_SPACE_MARKS).strip()
+    return token.strip().strip(SPACE_MARKS).strip()
 
 
 def _positions(given: Any) -> tuple[Position, ...]:

@@ -9,13 +9,7 @@ from diversity_eval.judging.backends.loading import load_model
 from diversity_eval.judging.backends.prefix import Beginning, SharedPrefix, Step
 from diversity_eval.judging.backends.running import longest_input, release_memory, running_record
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import (
-    REPLY_START,
-    Verdict,
-    failed_verdict,
-    verdict_from_probabilities,
-    verdict_from_reply,
-)
+from diversity_eval.judging.verdict import Verdict, failed_verdict
 
 __all__ = ["TransformersBackend"]
 
@@ -29,6 +23,7 @@ class TransformersBackend:
         Raises DiversityEvalError: the extra is missing, the model does not load or does not fit into memory.
         """
         self._config = config
+        self._reply = config.reply
         self._model, tokenizer = load_model(config)
         self._encoder = PromptEncoder(tokenizer, config)
         self._tokenizer = tokenizer
@@ -90,17 +85,17 @@ class TransformersBackend:
 
     def _rate(self, step: Step) -> list[Verdict]:
         """One forward pass is all: what the judge would write next."""
+        import torch
+
         probabilities = step.logits.float().softmax(-1)
-        on_scale = probabilities[:, self._encoder.label_ids].double().cpu().tolist()
+        on_scale = torch.stack(
+            [probabilities[:, list(tokens)].double().sum(-1) for tokens in self._encoder.label_ids], -1
+        )
         likeliest = probabilities.argmax(-1).tolist()
         return [
-            verdict_from_probabilities(row, self._config.lowest, reply=self._reply_start(token))
-            for row, token in zip(on_scale, likeliest, strict=True)
+            self._reply.distribution_verdict(row, self._reply.begun(self._tokenizer.decode([token])))
+            for row, token in zip(on_scale.cpu().tolist(), likeliest, strict=True)
         ]
-
-    def _reply_start(self, token: int) -> str:
-        gap = "" if (text := self._tokenizer.decode([token])).startswith(" ") else " "
-        return f"{REPLY_START}{gap}{text}"
 
     def _generate(self, step: Step) -> list[Verdict]:
         """Greedy decoding, every row until its end token or `max_tokens`."""
@@ -120,10 +115,7 @@ class TransformersBackend:
             step = self._prefix.next_step(step, torch.tensor(chosen, device=self._model.device))
             self._tokens += step.tokens
         texts = self._tokenizer.batch_decode(replies, skip_special_tokens=True)
-        return [
-            verdict_from_reply(text, self._config.lowest, self._config.highest, cut=cut)
-            for text, cut in zip(texts, going, strict=True)
-        ]
+        return [self._reply.verdict(text, cut=cut) for text, cut in zip(texts, going, strict=True)]
 
 
 def _longest(model: Any, tokenizer: Any, config: JudgeConfig) -> int:

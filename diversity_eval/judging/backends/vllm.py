@@ -9,12 +9,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.judging.backends.encoding import PromptEncoder
 from diversity_eval.judging.backends.loading import check_quantization, check_room
 from diversity_eval.judging.config import JudgeConfig
-from diversity_eval.judging.verdict import (
-    REPLY_START,
-    Verdict,
-    verdict_from_probabilities,
-    verdict_from_reply,
-)
+from diversity_eval.judging.verdict import Verdict
 
 __all__ = ["VllmBackend"]
 
@@ -42,6 +37,7 @@ class VllmBackend:
         if not torch.cuda.is_available():  # on a card the engine itself says if it does not fit
             check_room(config, "cpu")
         self._config = config
+        self._reply = config.reply
         arguments: dict[str, Any] = {
             "model": config.model,
             "tokenizer": config.tokenizer or config.model,
@@ -122,19 +118,17 @@ class VllmBackend:
             return SamplingParams(temperature=0.0, max_tokens=self._config.max_tokens)
         # Later versions give the probabilities of named tokens; earlier ones those of the likeliest only.
         if "logprob_token_ids" in inspect.signature(SamplingParams).parameters:
-            return SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=self._encoder.label_ids)
+            named = [token for tokens in self._encoder.label_ids for token in tokens]
+            return SamplingParams(temperature=0.0, max_tokens=1, logprob_token_ids=named)
         return SamplingParams(temperature=0.0, max_tokens=1, logprobs=_TOP)
 
     def _verdict(self, output: Any) -> Verdict:
         if self._config.mode == "generate":
-            cut = output.finish_reason != "stop"
-            return verdict_from_reply(output.text, self._config.lowest, self._config.highest, cut=cut)
+            return self._reply.verdict(output.text, cut=output.finish_reason != "stop")
         given = output.logprobs[0] if output.logprobs else {}
         # A token that is not among the likeliest counts as 0: the mass is then a lower bound.
         probabilities = [
-            math.exp(given[token].logprob) if token in given else 0.0 for token in self._encoder.label_ids
+            math.fsum(math.exp(given[token].logprob) for token in tokens if token in given)
+            for tokens in self._encoder.label_ids
         ]
-        gap = "" if output.text.startswith(" ") else " "
-        return verdict_from_probabilities(
-            probabilities, self._config.lowest, reply=f"{REPLY_START}{gap}{output.text}"
-        )
+        return self._reply.distribution_verdict(probabilities, self._reply.begun(output.text))

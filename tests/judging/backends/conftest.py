@@ -1,6 +1,7 @@
 """Small real checkpoints as judges, and rendered prompts for them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,76 @@ def chat_judge_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
     )
     return build_checkpoint(tmp_path_factory.mktemp("chat_judge"), context=8192, template=template)
+
+
+WORDS = ("old", "it")
+"""Each is one token of the tests' tokenizer, with a space in front another one."""
+
+
+def build_word_judge(folder: Path, template: str = "") -> Path:
+    """An untrained Llama that writes one of `WORDS`, with or without a space before it, and stops.
+
+    Dimension 0 of all embeddings is 1, dimension 1 is for the words alone; nothing writes to them. The head
+    gives the words by the first and what is in the others, the end token by the second.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from tests.conftest import build_checkpoint
+
+    build_checkpoint(folder, context=8192, template=template)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokens = word_tokens(tokenizer)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        embeddings = model.model.embed_tokens.weight
+        embeddings.mul_(10)
+        attention = model.model.layers[0].self_attn
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
+            projection.weight.mul_(10)
+        embeddings[:, 0] = 1.0
+        embeddings[:, 1] = 0.0
+        embeddings[tokens, 1] = 10.0
+        for writer in (attention.o_proj, model.model.layers[0].mlp.down_proj):
+            writer.weight[:2] = 0.0
+        head = torch.zeros_like(embeddings)
+        head[tokens] = torch.randn(len(tokens), head.shape[1])
+        head[tokens, 0], head[tokens, 1] = 20.0, 0.0
+        head[tokenizer.eos_token_id, 1] = 50.0
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(head)
+    model.save_pretrained(folder)
+    return folder
+
+
+def word_tokens(tokenizer: Any) -> list[int]:
+    """The tokens of `WORDS`, each without and with a space."""
+    pieces = [tokenizer.tokenize(f"{space}{word}") for word in WORDS for space in ("", " ")]
+    assert all(len(piece) == 1 for piece in pieces)
+    return [int(tokenizer.convert_tokens_to_ids(piece[0])) for piece in pieces]
+
+
+@pytest.fixture(scope="session")
+def word_judge_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base checkpoint that answers with one word."""
+    return build_word_judge(tmp_path_factory.mktemp("word_judge"))
+
+
+@pytest.fixture(scope="session")
+def chat_word_judge_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a chat template."""
+    template = "{{ bos_token }}[user] {{ messages[0].content | trim }}\n[assistant]\n"
+    return build_word_judge(tmp_path_factory.mktemp("chat_word_judge"), template)
+
+
+@pytest.fixture(scope="session")
+def word_prompts() -> list[str]:
+    """Prompts that ask for one of `WORDS`."""
+    rubric = load_rubric("harm_words")
+    asked = ("What would you do with such a map?", "Tell the village about the boat that went out at dawn.")
+    return [
+        rubric.render(prompt, response, lowest=0, highest=1, words=WORDS)
+        for prompt in asked
+        for response in TEXTS
+    ]

@@ -39,7 +39,7 @@ def test_in_rate_mode_the_next_token_is_the_number(long_checkpoint: Path, tmp_pa
     tokenizer = tokenizer_of(long_checkpoint)
     encoder = PromptEncoder(tokenizer, judge(tmp_path, long_checkpoint, mode="rate"))
     (ids,) = encoder.encode(["Rate it."])
-    for rating, token in enumerate(encoder.label_ids):
+    for rating, (token,) in enumerate(encoder.label_ids):
         assert tokenizer.decode([*ids[1:], token]) == f"Rate it.\nTotal rating: {rating}"
 
 
@@ -72,6 +72,70 @@ def test_ratings_that_one_token_does_not_tell_apart_are_refused(
 ) -> None:
     with pytest.raises(DiversityEvalError, match="not tell the ratings 0 to 10 apart; use mode: generate"):
         PromptEncoder(tokenizer_of(long_checkpoint), judge(tmp_path, long_checkpoint, scale=[0, 10]))
+
+
+def words(*given: str) -> dict[str, Any]:
+    return {"mode": "rate", "scale": [0, len(given) - 1], "words": list(given)}
+
+
+def tokens_by_word(tokenizer: Any, encoder: PromptEncoder) -> list[list[str]]:
+    return [[tokenizer.decode([token]) for token in tokens] for tokens in encoder.label_ids]
+
+
+def test_words_come_right_after_the_prompt_in_all_their_spellings(
+    long_checkpoint: Path, tmp_path: Path
+) -> None:
+    """This tokenizer has both words as they are and after a space, and `no` with a capital only."""
+    tokenizer = tokenizer_of(long_checkpoint)
+    encoder = PromptEncoder(tokenizer, judge(tmp_path, long_checkpoint, **words("old", "it", "no")))
+    (ids,) = encoder.encode(["Well?"])
+    assert ids[0] == tokenizer.bos_token_id
+    assert tokenizer.decode(ids[1:]) == "Well?"
+    assert tokens_by_word(tokenizer, encoder)[0] == ["old", " old"]
+    assert tokens_by_word(tokenizer, encoder)[1] == ["it", " it"]
+    # The first token of the usual spelling, and the one token that is another.
+    assert tokens_by_word(tokenizer, encoder)[2] == ["n", "No"]
+
+
+def test_words_stand_where_the_chat_template_lets_the_reply_begin(
+    chat_judge_checkpoint: Path, tmp_path: Path
+) -> None:
+    tokenizer = tokenizer_of(chat_judge_checkpoint)
+    rate = PromptEncoder(tokenizer, judge(tmp_path, chat_judge_checkpoint, **words("old", "it")))
+    settings = words("old", "it") | {"mode": "generate"}
+    generate = PromptEncoder(tokenizer, judge(tmp_path, chat_judge_checkpoint, **settings))
+    assert rate.encode(["Well?"]) == generate.encode(["Well?"])
+    assert tokens_by_word(tokenizer, rate) == [["old", " old"], ["it", " it"]]
+    assert generate.label_ids == []
+
+
+def test_a_space_at_the_end_of_the_template_belongs_to_the_word(
+    long_checkpoint: Path, tmp_path: Path
+) -> None:
+    tokenizer = tokenizer_of(long_checkpoint)
+    tokenizer.chat_template = "{{ messages[0].content }} [assistant] "
+    encoder = PromptEncoder(tokenizer, judge(tmp_path, long_checkpoint, **words("old", "it")))
+    assert tokenizer.decode(encoder.encode(["Well?"])[0]) == "Well? [assistant]"
+    assert tokens_by_word(tokenizer, encoder) == [[" old"], [" it"]]
+
+
+@pytest.mark.parametrize(
+    "template", [None, "{{ messages[0].content }}", "{{ messages[0].content }}\n[reply] "]
+)
+@pytest.mark.parametrize("given", [("small", "smart"), ("yes", "yesterday-like"), ("a", "b", "bad")])
+def test_words_that_one_token_does_not_tell_apart_are_refused(
+    template: str | None, given: tuple[str, ...], long_checkpoint: Path, tmp_path: Path
+) -> None:
+    tokenizer = tokenizer_of(long_checkpoint)
+    tokenizer.chat_template = template
+    if given[-1].startswith(given[-2]):  # refused before any tokenizer is seen
+        with pytest.raises(DiversityEvalError, match="one is or begins the other"):
+            judge(tmp_path, long_checkpoint, **words(*given))
+        return
+    if template is not None and template.endswith(" "):  # after a space `small` is one token
+        given = ("smart", "smell")
+    with pytest.raises(DiversityEvalError, match=r"the words .* apart; use mode: generate, or words that"):
+        PromptEncoder(tokenizer, judge(tmp_path, long_checkpoint, **words(*given)))
 
 
 @pytest.mark.parametrize(
