@@ -20,7 +20,7 @@ KEPT_DOCUMENTS = 3
 QUOTED_WORDS = 6
 KEPT_RESULTS = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "config")
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:[\w.-]+/)+([\w.-]+)")
-KEPT_NOTES = ("partition", "generation_scores")
+KEPT_NOTES = ("partition", "generation_scores", "verdicts", "labels", "attack_success", "distribution")
 KEPT_CONFIGURATION = ("task", "generation_kwargs", "repeats", "num_fewshot", "output_type")
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         (samples_file,) = arguments.source.glob(f"**/samples_{task}_*.jsonl")
         rows = [json.loads(line) for line in samples_file.read_text(encoding="utf-8").split("\n") if line]
         prompts += [{"task": task, "doc_id": row["doc_id"], **metrics(row), **notes(row)} for row in rows]
-        free = [row for row in rows if not quotes_benchmark(row)]
+        free = [row for row in rows if not quotes_benchmark(row)] if may_be_kept(results, task) else []
         responses += [
             {"task": task, "doc_id": row["doc_id"], "responses": flat(row)} for row in free[:KEPT_DOCUMENTS]
         ]
@@ -84,8 +84,15 @@ def metrics(row: dict[str, Any]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in diversity_metrics(responses).items()}
 
 
+def may_be_kept(results: dict[str, Any], task: str) -> bool:
+    """Whether responses are texts, and not answers to harmful requests."""
+    config = results["configs"][task]
+    harmful = config["metadata"].get("diversity_eval", {}).get("measures") == "refusal"
+    return config["output_type"] == "generate_until" and not harmful
+
+
 def notes(row: dict[str, Any]) -> dict[str, Any]:
-    """What NoveltyBench's judges said of the responses, where they were asked; no text."""
+    """What was found out about the responses beside the metrics; no text of theirs."""
     return {name: row[name] for name in KEPT_NOTES if name in row}
 
 
@@ -105,7 +112,7 @@ def table(results: dict[str, Any]) -> str:
     names = ("task", "documents", "metric", "mean", "standard error", "standard deviation")
     out = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
     for task, values in results["results"].items():
-        count = results["n-samples"][task]["effective"]
+        count = results["n-samples"].get(task, {}).get("effective", "")  # a group has none
         for key, value in values.items():
             name, _, kind = key.partition(",")
             if not kind or name.endswith(("_std", "_stderr")) or not isinstance(value, float):
