@@ -24,7 +24,8 @@ def print_task(task: ScoredTask) -> None:
     run = task.run
     judged = f", judged as {run.kind}" if task.unscored is not None else ""
     click.secho(f"{run.task}{f' ({run.model})' if run.model else ''}", bold=True)
-    click.echo(f"{len(run.prompts)} prompts, {run.k} responses to each{judged}")
+    responses = "1 response" if run.k == "1" else f"{run.k} responses"
+    click.echo(f"{len(run.prompts)} prompts, {responses} to each{judged}")
     header = ("metric", "mean", "standard error", "standard deviation")
     rows, counts = [], []
     for key, value in task.results.items():

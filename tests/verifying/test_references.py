@@ -10,16 +10,10 @@ from diversity_eval.verifying.pool import ComparisonPool
 from diversity_eval.verifying.worker import Outcome, compare
 from tests.verifying.references import Check, Document, checks, documents
 
-_NOT_LATEX = "math-verify can't parse the reference, so that only the same text is equal to it"
 _UNITS = "math-verify leaves out units, with their powers"
 EXCEPTIONS = {
     "reference solution": {},
-    "other forms": {
-        ("minerva/5", "assigned"): _NOT_LATEX,
-        ("minerva/261", "assigned"): _NOT_LATEX,
-        ("minerva/268", "assigned"): _NOT_LATEX,
-        ("minerva/100", "assigned"): "a variable assigned to another one is no value",
-    },
+    "other forms": {},
     "another problem's solution": {
         ("test/algebra/1837.json", "test/algebra/2193.json"): "the same number, assigned to a variable",
     },

@@ -125,3 +125,22 @@ def test_whatever_the_texts_are_nothing_is_raised_and_a_text_equals_itself(text:
 )
 def test_what_the_solver_gets(text: str, better: str) -> None:
     assert for_solver(text) == better
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "equal"),
+    [
+        ("5r^5", "w = 5r^5", True),
+        ("5r^5", "w=5 r^5", True),
+        ("5r^5", "\\alpha = 5r^5", True),
+        ("5r^5", "w = 5r^6", None),
+        ("v = 5r^5", "w = 5r^5", None),
+        ("5r^5", "w = v = 5r^5", None),
+        ("r < 5", "w = r < 5", None),
+        ("5r^5", "2w = 5r^5", None),
+    ],
+)
+def test_an_answer_may_assign_what_the_reference_says(
+    reference: str, answer: str, equal: bool | None
+) -> None:
+    assert equal_by_text(reference, answer) is equal
