@@ -57,7 +57,7 @@ def test_masses_are_those_of_the_model_s_softmax(tmp_path: Path, chat: bool) -> 
     for sample, row in zip(results["samples"]["own_openings"], openings()[0], strict=True):
         prompt = f"[user] {row['prompt']}\n[assistant]\n" if chat else row["prompt"]
         assert sample["arguments"][0][0] == prompt
-        assert len(sample["arguments"]) == len(sample["resps"]) > 8
+        assert len(sample["arguments"]) == len(sample["resps"]) >= 5
         expected = by_hand(model, prompt, row)
         assert {name: sample[name] for name in expected} == pytest.approx(expected, abs=1e-5)
         assert sum(sample[f"mass_{part}"] for part in ("right", "distractors", "shared", "rest")) == (
