@@ -97,7 +97,8 @@ def test_judges_and_rubrics_are_found_in_the_wheel_and_score_uses_them(
         "from diversity_eval.judging import load_judge, shipped_judges\n"
         "import diversity_eval.judging.rubric as r\n"
         "assert 'site-packages' in str(r.shipped_folder()), r.shipped_folder()\n"
-        "print(*(load_judge(name).signature('story') for name in shipped_judges()), sep='\\n')"
+        "judges = [load_judge(name) for name in shipped_judges()]\n"
+        "print(*(judge.signature(next(iter(judge.rubrics))) for judge in judges), sep='\\n')"
     )
     listed = run([environment / "python", "-c", code], tmp_path)
     assert listed.returncode == 0, listed.stderr[-3000:]
