@@ -11,9 +11,9 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.harness.first_tokens import FirstTokens, first_tokens
 from diversity_eval.harness.messages import warn_once
 from diversity_eval.harness.model import EvaluatedModel
-from diversity_eval.harness.prompted import PromptedRun, PromptedTask
+from diversity_eval.harness.prompted import Asked, PromptedRun, PromptedTask
 from diversity_eval.harness.prompts import beginning_text
-from diversity_eval.harness.provenance import common_record, document_selection, prompt_fields
+from diversity_eval.harness.provenance import common_record, prompt_fields
 from diversity_eval.harness.scoring import aggregations
 from diversity_eval.metrics.first_token import (
     FIRST_TOKEN_HIGHER_IS_BETTER,
@@ -53,45 +53,22 @@ class FirstTokenTask(PromptedTask):
         self._aggregation_list = aggregations(_REPORTED)
         self._higher_is_better = _REPORTED.directions
 
-    def build_all_requests(
-        self,
-        *,
-        limit: int | None = None,
-        samples: list[int] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        system_instruction: str | None = None,
-        apply_chat_template: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Find the tokens, then build a request for each.
+    def _prepare(self, prompted: PromptedRun, asked: Asked) -> None:
+        """Raises DiversityEvalError for models that give no probabilities of tokens here."""
+        _check_model(prompted.model, self.config.task)
+        self._run = _Run(**vars(prompted))
 
-        Raises DiversityEvalError for models that give no probabilities of tokens here, and for tokenizers
-        under which an answer has no first token of its own.
-        """
-        model = self._begin(limit, samples, world_size, kwargs)
-        _check_model(model, self.config.task)
-        template, own_chat = self._choose_template(model, chat_applied=apply_chat_template)
-        self._run = _Run(
-            model, template, own_chat, apply_chat_template, self._system_text(system_instruction),
-            document_selection(len(self.eval_docs), limit, samples),
-        )  # fmt: skip
-        super().build_all_requests(
-            limit=limit,
-            samples=samples,
-            rank=rank,
-            world_size=world_size,
-            system_instruction=system_instruction,
-            apply_chat_template=apply_chat_template,
-            **kwargs,
-        )
-        self._check_system_text(self._run)
+    def _settle(self, asked: Asked) -> None:
+        """Say where the prompt lacks the first token that the model may be used to."""
         user_set = "add_bos_token" in (self.config.metadata or {})
         prompt = next(iter(self.prompts().values()))
-        beginning_text(prompt, model, user_set=user_set, task=self.config.task)
+        beginning_text(prompt, self._current_run().model, user_set=user_set, task=self.config.task)
 
     def construct_requests(self, doc: Any, ctx: Any, **kwargs: Any) -> list[Instance]:
-        """One request for each token, and one for the white space at the prompt's end if there is any."""
+        """One request for each token, and one for the white space at the prompt's end if there is any.
+
+        Raises DiversityEvalError for tokenizers under which an answer has no first token of its own.
+        """
         run = self._current_run()
         task, doc_id, _ = kwargs["metadata"]
         try:
@@ -111,7 +88,7 @@ class FirstTokenTask(PromptedTask):
         values = [float(value) for value, _ in results]
         gap = values.pop() if found.gap is not None else 0.0
         logs = {token: value - gap for token, value in zip(found.requests, values, strict=True)}
-        if self.config.metric_list and "bypass" in self._metric_fn_list:  # lm-eval's --predict_only
+        if "bypass" in self._metric_fn_list:  # lm-eval's --predict_only
             return {"bypass": values}
         metrics = first_token_metrics(found.right, found.wrong, logs)
         if metrics.mass_shared > _MUCH_SHARED:

@@ -13,11 +13,23 @@ from diversity_eval.harness.documents import load_documents
 from diversity_eval.harness.messages import logger, one_line_errors
 from diversity_eval.harness.model import EvaluatedModel, find_model
 from diversity_eval.harness.options import TaskOptions
+from diversity_eval.harness.provenance import document_selection
 from diversity_eval.harness.templates import choose_template, render_chat
 from diversity_eval.prompting.template import PromptTemplate
 from diversity_eval.redaction import without_secrets
 
-__all__ = ["PromptedRun", "PromptedTask"]
+__all__ = ["Asked", "PromptedRun", "PromptedTask"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What lm-eval asks for: which documents, for which rank of how many, and what else concerns prompts."""
+
+    limit: int | None
+    samples: list[int] | None
+    rank: int
+    world_size: int
+    context: dict[str, Any]
 
 
 @dataclass
@@ -103,10 +115,21 @@ class PromptedTask(ConfigurableTask):  # type: ignore[misc]
         """This rank's prompts by document, as they are sent."""
         return {instance.doc_id: instance.arguments[0] for instance in self._instances}
 
-    def _begin(
-        self, limit: int | None, samples: list[int] | None, world_size: int, kwargs: dict[str, Any]
-    ) -> EvaluatedModel:
-        """The model; what is said and refused before anything else."""
+    def build_all_requests(
+        self,
+        *,
+        limit: int | None = None,
+        samples: list[int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        system_instruction: str | None = None,
+        apply_chat_template: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Check everything that can be refused beforehand, then build the requests.
+
+        Raises DiversityEvalError for options, prompts or models that cannot give what the task measures.
+        """
         if kwargs.pop("cache_requests", False):
             # Its key knows neither K, nor seeds, nor the prompt template.
             logger.warning("%s: --cache_requests is not used: building requests is quick", self.config.task)
@@ -115,7 +138,37 @@ class PromptedTask(ConfigurableTask):  # type: ignore[misc]
         self._check_documents(limit, samples, world_size)
         if self._picked:
             logger.info("%s: the documents are those of %s", self.config.task, self._picked)
-        return model
+        asked = Asked(limit, samples, rank, world_size, kwargs)
+        system = "\n\n".join(part for part in (system_instruction, self.config.description) if part)
+        documents = document_selection(len(self.eval_docs), limit, samples)
+        template, own_chat = choose_template(
+            self._options.prompt_template,
+            model,
+            base=bool(self._settings.get("base")),
+            chat_applied=apply_chat_template,
+            task=str(self.config.task),
+        )
+        prompted = PromptedRun(model, template, own_chat, apply_chat_template, system, documents)
+        self._prepare(prompted, asked)
+        super().build_all_requests(
+            limit=limit,
+            samples=samples,
+            rank=rank,
+            world_size=world_size,
+            system_instruction=system_instruction,
+            apply_chat_template=apply_chat_template,
+            **kwargs,
+        )
+        self._check_system_text(prompted)
+        self._settle(asked)
+
+    def _prepare(self, prompted: PromptedRun, asked: Asked) -> None:
+        """Refuse what cannot be measured, and open what is needed, before there are prompts."""
+        raise NotImplementedError
+
+    def _settle(self, asked: Asked) -> None:
+        """Check and adapt the finished requests."""
+        raise NotImplementedError
 
     def _check_documents(self, limit: int | None, samples: list[int] | None, world_size: int) -> None:
         available = len(self.eval_docs)
@@ -127,18 +180,6 @@ class PromptedTask(ConfigurableTask):  # type: ignore[misc]
                 f"{self.config.task}: {count} documents for {world_size} ranks leave a rank without any; use "
                 "at least as many documents as ranks"
             )
-
-    def _system_text(self, system_instruction: str | None) -> str:
-        return "\n\n".join(part for part in (system_instruction, self.config.description) if part)
-
-    def _choose_template(self, model: EvaluatedModel, *, chat_applied: bool) -> tuple[PromptTemplate, bool]:
-        return choose_template(
-            self._options.prompt_template,
-            model,
-            base=bool(self._settings.get("base")),
-            chat_applied=chat_applied,
-            task=str(self.config.task),
-        )
 
     def _check_system_text(self, run: PromptedRun) -> None:
         prompt = next(iter(self.prompts().values()))

@@ -22,14 +22,9 @@ from diversity_eval.harness.model import (
 )
 from diversity_eval.harness.novelty import open_novelty, report_unknown
 from diversity_eval.harness.options import PRESETS
-from diversity_eval.harness.prompted import PromptedRun, PromptedTask
+from diversity_eval.harness.prompted import Asked, PromptedRun, PromptedTask
 from diversity_eval.harness.prompts import ContextFit, beginning_text, fit_context
-from diversity_eval.harness.provenance import (
-    document_selection,
-    hidden_generation,
-    run_fields,
-    run_record,
-)
+from diversity_eval.harness.provenance import hidden_generation, run_fields, run_record
 from diversity_eval.harness.sampling import (
     SamplingPlan,
     check_generation,
@@ -86,10 +81,10 @@ class MultiSampleTask(PromptedTask):
         """Read the YAML's settings and the user's options; load the documents."""
         self._run: _Run | None = None
         super().__init__(config=config)
-        preset = PRESETS[self._options.preset]
-        self.config.generation_kwargs = {**self.config.generation_kwargs, **preset}
         task = str(self.config.task)
         self._measures = measures_of(task, self._settings)
+        preset = PRESETS[self._options.preset]
+        self.config.generation_kwargs = {**self.config.generation_kwargs, **preset}
         self._fields = DocumentFields.of_task(task, self._settings)
         if self._measures == "coverage":
             self._settings["pass_at"] = self._options.pass_at or int(self._settings.get("pass_at", 0))
@@ -97,56 +92,33 @@ class MultiSampleTask(PromptedTask):
         self._families: list[MetricFamily] = []
         self._use_scorer(PromptScorer())
 
-    def build_all_requests(
-        self,
-        *,
-        limit: int | None = None,
-        samples: list[int] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        system_instruction: str | None = None,
-        apply_chat_template: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Check everything that can be refused beforehand, then build the requests.
+    def _prepare(self, prompted: PromptedRun, asked: Asked) -> None:
+        """Plan the samples; load and try judge and classifiers.
 
-        Raises DiversityEvalError for options, sampling settings, prompts or servers that cannot give K
-        independent responses to whole prompts.
+        Raises DiversityEvalError for sampling settings or servers that cannot give K independent responses.
         """
-        model = self._begin(limit, samples, world_size, kwargs)
-        use_side_by_side_requests(model, task=self.config.task)
-        self._run = self._plan_run(
-            model,
-            system=self._system_text(system_instruction),
-            chat_applied=apply_chat_template,
-            documents=document_selection(len(self.eval_docs), limit, samples),
-        )
+        use_side_by_side_requests(prompted.model, task=self.config.task)
+        self._run = self._plan_run(prompted)
         self._check_prompt_field()
         if "bypass" not in self._metric_fn_list:
-            self._open_scorer(model, world_size)
-        super().build_all_requests(
-            limit=limit,
-            samples=samples,
-            rank=rank,
-            world_size=world_size,
-            system_instruction=system_instruction,
-            apply_chat_template=apply_chat_template,
-            **kwargs,
-        )
-        self._check_system_text(self._run)
-        self._fit_requests(self._run, self._all_prompts(limit, samples, world_size, kwargs))
-        use_own_limits(model, task=self.config.task)
-        if hidden := hidden_generation(self._run):
+            self._open_scorer(prompted.model, asked.world_size)
+
+    def _settle(self, asked: Asked) -> None:
+        """Fit the requests to the model; a signature that cannot be written must come to light now."""
+        run = self._current_run()
+        self._fit_requests(run, self._all_prompts(asked))
+        use_own_limits(run.model, task=self.config.task)
+        if hidden := hidden_generation(run):
             logger.warning(
                 "%s: the checkpoint's generation_config also sets %s, which transformers applies and other "
                 "backends may not; the signature says so, and --gen_kwargs can override it",
                 self.config.task, ", ".join(f"{name}={value}" for name, value in hidden.items()),
             )  # fmt: skip
         if self._options.sample_seed is not None:
-            seed_stream(model, derive_seed(self._options.sample_seed, rank), task=self.config.task)
-        # A signature that cannot be written must not come to light after the generation.
-        run_fields(self.config, self._run, self._provenance, self._picked)
-        remember(self, model)
+            seed = derive_seed(self._options.sample_seed, asked.rank)
+            seed_stream(run.model, seed, task=self.config.task)
+        run_fields(self.config, run, self._provenance, self._picked)
+        remember(self, run.model)
 
     def _use_scorer(self, scorer: PromptScorer) -> None:
         self._scorer = scorer
@@ -183,8 +155,8 @@ class MultiSampleTask(PromptedTask):
             )
         )
 
-    def _plan_run(self, model: EvaluatedModel, *, system: str, chat_applied: bool, documents: str) -> _Run:
-        task = self.config.task
+    def _plan_run(self, prompted: PromptedRun) -> _Run:
+        task, model, template = self.config.task, prompted.model, prompted.template
         plan = plan_sampling(
             self._options,
             repeats=int(self.config.repeats),
@@ -196,12 +168,11 @@ class MultiSampleTask(PromptedTask):
         )
         generation = normalise_generation(self.config.generation_kwargs or {})
         check_generation(generation, plan)
-        template, own_chat = self._choose_template(model, chat_applied=chat_applied)
         stops = (*template.stop, *self._settings.get("stop", ()))
         generation["until"] += [stop for stop in stops if stop not in generation["until"]]
         if self._options.sample_seed is not None and model.kind == "other":
             logger.warning("%s: sample_seed has no effect on %s", task, model.name)
-        return _Run(model, template, own_chat, chat_applied, system, documents, plan, generation)
+        return _Run(**vars(prompted), plan=plan, generation=generation)
 
     def construct_requests(self, doc: Any, ctx: Any, **kwargs: Any) -> list[Instance]:
         """One request that lm-eval repeats K times, or K requests with a seed each."""
@@ -226,19 +197,17 @@ class MultiSampleTask(PromptedTask):
             return [request(0, plan.num_samples)]
         return [request(sample, 1) for sample in range(plan.num_samples)]
 
-    def _all_prompts(
-        self, limit: int | None, samples: list[int] | None, world_size: int, context: dict[str, Any]
-    ) -> dict[int, Any]:
+    def _all_prompts(self, asked: Asked) -> dict[int, Any]:
         """The prompts of all ranks by document: what is said of a run must not depend on the rank."""
-        if world_size == 1:
+        if asked.world_size == 1:
             return self.prompts()
-        run = self._current_run()
+        run, context = self._current_run(), asked.context
         chat = {name: context[name] for name in ("chat_template", "fewshot_as_multiturn") if name in context}
         return {
             doc_id: self.fewshot_context(
                 doc, 0, system_instruction=run.system or None, apply_chat_template=run.chat_applied, **chat
             )
-            for doc_id, doc in self.doc_iterator(limit=limit, samples=samples)
+            for doc_id, doc in self.doc_iterator(limit=asked.limit, samples=asked.samples)
         }
 
     def _fit_requests(self, run: _Run, prompts: dict[int, Any]) -> None:

@@ -54,9 +54,9 @@ class Reported:
     @property
     def of_diversity(self) -> list[str]:
         """The diversity metrics."""
-        return [
-            name for name in HIGHER_IS_BETTER if self.embeddings or name != "vendi_score"
-        ] * self.diversity
+        if not self.diversity:
+            return []
+        return [name for name in HIGHER_IS_BETTER if self.embeddings or name != "vendi_score"]
 
     @property
     def means(self) -> list[str]:

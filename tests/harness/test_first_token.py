@@ -93,6 +93,12 @@ def test_results_have_mean_spread_and_signature(lm: HFLM) -> None:
     assert results["higher_is_better"]["own_openings"]["kl_uniform"] is False
 
 
+def test_predictions_alone_are_the_log_likelihoods(lm: HFLM) -> None:
+    results = evaluate(lm, "own_openings", predict_only=True)
+    for sample in results["samples"]["own_openings"]:
+        assert sample["bypass"] == [value for ((value, _),) in sample["resps"]]
+
+
 def test_models_that_give_no_probabilities_here_are_refused() -> None:
     with pytest.raises(DiversityEvalError, match="ScriptedLM gives no probabilities of single tokens"):
         evaluate(ScriptedLM(lambda i, prompt: ""), "own_openings")
