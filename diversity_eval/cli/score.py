@@ -70,8 +70,8 @@ def score(
 
     LOGS are files or folders: lm-eval sample logs (of any task that generates), NoveltyBench's
     generations.jsonl, or JSONL, CSV or Parquet with prompts and responses. The results have lm-eval's own
-    layout. Exits with status 1 if more than 5 % of a task's responses could not be rated, or of its prompts
-    have no Distinct.
+    layout. Exits with status 1 if more than 5 % of a task's responses could not be rated or verified, or of
+    its prompts have no Distinct.
     """
     from diversity_eval.cli.score_tables import print_end, print_json, print_task
     from diversity_eval.logs.reading import read_logs
@@ -133,6 +133,7 @@ def score(
         _fail_if_unscored(tasks, rater)
     if metric is not None:
         fail_if_unknown(tasks)
+    _fail_if_unverified(tasks)
 
 
 def _judge(
@@ -232,3 +233,14 @@ def _fail_if_unscored(tasks: Sequence[ScoredTask], rater: OneTimeRater) -> None:
             "under `unscored`"
         )
     click.echo(f"diversity-eval: warning: {said}", err=True)
+
+
+def _fail_if_unverified(tasks: Sequence[ScoredTask]) -> None:
+    for task in tasks:
+        for line in task.unverified.lines():
+            click.echo(f"diversity-eval: warning: {task.run.task}: {line}", err=True)
+    if failing := [task.run.task for task in tasks if task.unverified.too_many]:
+        raise DiversityEvalError(
+            f"{', '.join(failing)}: more than 5 % of the answers could not be verified: do not publish it. "
+            "All that was measured is written"
+        )

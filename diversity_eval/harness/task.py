@@ -38,9 +38,10 @@ from diversity_eval.logs.document import DocumentFields
 from diversity_eval.logs.run_fields import RUN_FIELDS, without_fresh
 from diversity_eval.prompting.cleanup import clean_response
 from diversity_eval.scoring.families import families_of, measures_of
-from diversity_eval.scoring.family import MetricFamily, PromptResponses
+from diversity_eval.scoring.family import PromptResponses
 from diversity_eval.scoring.novelty import NoveltyScorer
 from diversity_eval.scoring.prompt_scorer import PromptScorer
+from diversity_eval.scoring.unverified import Unverified
 
 __all__ = ["MultiSampleTask"]
 
@@ -83,13 +84,13 @@ class MultiSampleTask(PromptedTask):
         super().__init__(config=config)
         task = str(self.config.task)
         self._measures = measures_of(task, self._settings)
-        preset = PRESETS[self._options.preset]
-        self.config.generation_kwargs = {**self.config.generation_kwargs, **preset}
+        if self._measures != "choice":  # which is greedy
+            preset = PRESETS[self._options.preset]
+            self.config.generation_kwargs = {**self.config.generation_kwargs, **preset}
         self._fields = DocumentFields.of_task(task, self._settings)
         if self._measures == "coverage":
             self._settings["pass_at"] = self._options.pass_at or int(self._settings.get("pass_at", 0))
         self._novelty: NoveltyScorer | None = None
-        self._families: list[MetricFamily] = []
         self._use_scorer(PromptScorer())
 
     def _prepare(self, prompted: PromptedRun, asked: Asked) -> None:
@@ -140,13 +141,13 @@ class MultiSampleTask(PromptedTask):
         documents = [self._prompt_responses(doc, []) for doc in self.eval_docs]  # all can be read
         categories = {name for document in documents for name in document.categories}
         largest_k = int(self._settings.get("pass_at", 0))
-        self._families = families_of(task, self._settings, categories, largest_k=largest_k)
+        families = families_of(task, self._settings, categories, largest_k=largest_k)
         several = self._current_run().plan.num_samples > 1
         self._use_scorer(
             PromptScorer(
                 choose_embedding(self._options.embeddings) if several else None,
                 rater,
-                [*([self._novelty] if self._novelty is not None else []), *self._families],
+                [*([self._novelty] if self._novelty is not None else []), *families],
                 kind=self._kind,
                 prompt_field=str(self._settings.get("prompt_field") or ""),
                 diversity=several,
@@ -301,8 +302,9 @@ class MultiSampleTask(PromptedTask):
             report_unscored(self.config.task, self._scorer.rater, self._scorer.unscored, self._scorer.rated)
         if self._novelty is not None:
             report_unknown(self.config.task, self._novelty, prompts)
-        for family in self._families:
-            report_answers(self.config.task, family)
+        if self._measures == "coverage":
+            rows = [self._scorer.score(prompt) for prompt in prompts]
+            report_answers(self.config.task, Unverified.of_rows(rows))
 
     @property
     def _kind(self) -> str:

@@ -109,11 +109,6 @@ class CoverageScorer:
         ]
         return {**notes, "unverifiable": reasons} if reasons else notes
 
-    @property
-    def statuses(self) -> Counter[str]:
-        """How many responses are right, wrong, missing and unverifiable."""
-        return Counter(v.status for found in self._found.values() for v in found)
-
     def _vote(self, prompts: Sequence[PromptResponses]) -> dict[PromptResponses, list[int | None]]:
         """Each response's class of equal answers; 0 is the right one, None where there is no answer.
 

@@ -24,6 +24,7 @@ from diversity_eval.scoring.leaderboard import write_novelty_bench
 from diversity_eval.scoring.novelty import NoveltyScorer
 from diversity_eval.scoring.prompt_scorer import PromptScorer
 from diversity_eval.scoring.unscored import Unscored
+from diversity_eval.scoring.unverified import Unverified
 from diversity_eval.scoring.workers import Measure, measure_here
 from diversity_eval.versions import versions_of
 
@@ -53,6 +54,7 @@ class ScoredTask:
         unscored: the responses without a rating; None without a judge.
         results_file: lm-eval's results file of the run.
         sample_log: the task's sample log.
+        unverified: the answers that are neither right nor wrong; of none if there is no right answer.
         unknown: by metric of NoveltyBench, the number of prompts without a value; empty if not measured.
         reasons: why, each reason once.
         leaderboard: the folder of NoveltyBench's files; None if they were not asked for, or not written.
@@ -64,6 +66,7 @@ class ScoredTask:
     unscored: Unscored | None
     results_file: Path
     sample_log: Path
+    unverified: Unverified
     unknown: Mapping[str, int] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     leaderboard: Path | None = None
@@ -264,6 +267,7 @@ def _scored(
         unscored=Unscored.of_rows(task.rows) if judged and task.run.judged else None,
         results_file=written.results_file,
         sample_log=written.sample_logs[task.run.task],
+        unverified=Unverified.of_rows(task.rows),
         unknown=novelty.unknown(_prompts(task.run)) if novelty is not None else {},
         reasons=novelty.reasons() if novelty is not None else (),
     )

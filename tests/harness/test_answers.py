@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from diversity_eval.cli import cli
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.logs.reading import read_logs
 from diversity_eval.metrics.signature import Signature
@@ -106,6 +108,30 @@ def test_many_missing_answers_are_said(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.WARNING, logger="lm_eval"):
         evaluate(Teller({key: ["none at all"] * 2 + ["nor here"] * 2 for key in SUMS}), "own_sums")
     assert r"12 of 12 responses have no answer in a \boxed{}" in caplog.text
+
+
+def test_many_unverifiable_answers_fail_the_score_after_it_is_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    too_long = rf"\boxed{{x + {'1 + ' * 700}1}}"
+    with caplog.at_level(logging.WARNING, logger="lm_eval"):
+        results = evaluate(Teller({**SUMS, "2 + 3?": [r"\boxed{5}", too_long, "", ""]}), "own_sums")
+    assert results["results"]["own_sums"]["answers_unverifiable,none"] == 1
+    assert results["samples"]["own_sums"][0]["verdicts"][1] == "unverifiable"
+    assert "own_sums: 1 of 12 answers could not be verified" in caplog.text
+    assert "more than 5 %: do not publish" in caplog.text
+    write(results, "own_sums", tmp_path / "run")
+    shown = CliRunner().invoke(cli, ["score", str(tmp_path / "run"), "-o", str(tmp_path / "again")])
+    assert shown.exit_code == 1
+    assert "warning: own_sums: 1 of 12 answers could not be verified" in shown.output
+    assert "own_sums: more than 5 % of the answers could not be verified" in shown.output
+    assert len(list((tmp_path / "again").glob("*/results_*.json"))) == 1
+
+
+def test_one_greedy_response_takes_no_preset_of_sampling() -> None:
+    lm = Teller(CHOICES)
+    evaluate(lm, "own_choices", {"preset": "paper_hf"})
+    assert all("top_k" not in settings for _, settings in lm.seen)
 
 
 def test_attack_success_by_hand() -> None:

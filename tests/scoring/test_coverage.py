@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from diversity_eval.metrics.coverage import majority_vote
 from diversity_eval.scoring.coverage import CoverageScorer
 from diversity_eval.scoring.family import PromptResponses
+from diversity_eval.scoring.unverified import Unverified
 from diversity_eval.verifying import Verification
 
 
@@ -120,4 +121,4 @@ def test_notes_say_what_was_found_and_why_not() -> None:
         "verdicts": ["right", "wrong", "unverifiable", "missing"],
         "unverifiable": [{"response": 2, "reason": "a question"}],
     }
-    assert scorer.statuses == {"right": 1, "wrong": 1, "unverifiable": 1, "missing": 1}
+    assert Unverified.of_rows([scorer.notes(prompt)]) == Unverified(4, missing=1, unverifiable=1)
