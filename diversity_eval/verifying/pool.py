@@ -51,7 +51,7 @@ class ComparisonPool:
         """
         try:
             self._compare_all(pairs, tell)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no worker outlives the call that needed it
             self.close()
             raise
 
