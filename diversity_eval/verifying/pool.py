@@ -1,13 +1,17 @@
 """Many comparisons in worker processes, of which any may hang or die."""
 
 import queue
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context
+from types import FrameType
 from typing import Any
 
 from diversity_eval.errors import DiversityEvalError
@@ -50,17 +54,24 @@ class ComparisonPool:
             DiversityEvalError: the workers can't be started, or math-verify or pebble is not installed.
         """
         try:
-            self._compare_all(pairs, tell)
+            with _held_interrupts() as look:
+                self._compare_all(pairs, tell, look)
         except BaseException:  # Ctrl-C too: no worker outlives the call that needed it
             self.close()
             raise
 
-    def _compare_all(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int, Outcome], None]) -> None:
+    def _compare_all(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        tell: Callable[[int, Outcome], None],
+        look: Callable[[], None],
+    ) -> None:
         waiting = deque(range(len(pairs)))
         running: dict[Any, int] = {}
         finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         failures, last = 0, time.monotonic()
         while waiting or running:
+            look()
             pool = self._open()
             broken = False
             try:
@@ -140,3 +151,26 @@ class ComparisonPool:
             time.sleep(max(0.0, self._replaced + _SETTLE - time.monotonic()))
             pool.stop()
             pool.join()
+
+
+@contextmanager
+def _held_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C wait until the function that this gives is called, which then does what it would have done.
+
+    In the middle of the pool's own work it could leave a lock locked, for which closing the pool would wait.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield lambda: None
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+
+    def look() -> None:
+        if came and callable(before):
+            before(*came.pop())
+
+    try:
+        yield look
+        look()
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
