@@ -81,7 +81,7 @@ def load_base(settings: TrainSettings) -> LoadedModel:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from diversity_eval.training.checkpoints.nf4 import nf4_config
+    from diversity_eval.training.checkpoints.nf4 import compute_exactly, nf4_config
 
     _check_folder(settings.model)
     where: dict[str, Any] = {"revision": settings.revision or "main", "trust_remote_code": False}
@@ -124,6 +124,8 @@ def load_base(settings: TrainSettings) -> LoadedModel:
             f"model {name}: has no weights for {', '.join(missing[:3])}; expected a causal language model "
             "with all its weights"
         )
+    if settings.quantization == "nf4":
+        compute_exactly(model)
     source = str(getattr(text, "dtype", None) or "float32").removeprefix("torch.")
     return LoadedModel(model, stored is not None, source)
 

@@ -7,6 +7,7 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.training.checkpoints.folders import TOKENIZER_FILES, copy_files
 from diversity_eval.training.checkpoints.model_files import ModelFiles, said
+from diversity_eval.training.checkpoints.nf4 import compute_exactly
 
 __all__ = ["load_model", "load_tokenizer", "save_model"]
 
@@ -40,6 +41,8 @@ def load_model(files: ModelFiles, dtype: Any, *, quantization: Any = None) -> An
             f"model {files.name}: has no weights for {', '.join(missing[:3])}; expected a causal language "
             "model with all its weights"
         )
+    if getattr(model, "is_loaded_in_4bit", False):
+        compute_exactly(model)
     return model.eval()
 
 

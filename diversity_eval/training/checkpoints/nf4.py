@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["dequantise", "dequantised_weight", "is_transposed", "nf4_config", "nf4_modules"]
+from diversity_eval.errors import DiversityEvalError
+
+__all__ = [
+    "compute_exactly",
+    "dequantise",
+    "dequantised_weight",
+    "is_transposed",
+    "nf4_config",
+    "nf4_modules",
+]
 
 
 def nf4_config(compute_dtype: Any) -> Any:
@@ -29,6 +38,23 @@ def nf4_modules(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
+def compute_exactly(model: Any) -> Any:
+    """The model, kept from bitsandbytes' quick kernel on CPUs that have bfloat16 dot products (AVX512-BF16).
+
+    The first forward pass in evaluation mode would rearrange the weights for it, for good. From then on it
+    computes in bfloat16 whatever `compute_dtype` says, and without gradients: a training that looked at the
+    logits before it began would get wrong ones, with no error.
+    """
+    for name, module in nf4_modules(model):
+        if not hasattr(module, "support_avx512bf16_for_cpu"):
+            raise DiversityEvalError(
+                f"{name}: this version of bitsandbytes does not say with which kernel it computes on a CPU; "
+                "use 0.50"
+            )
+        module.support_avx512bf16_for_cpu = False
+    return model
+
+
 def is_transposed(module: Any) -> bool:
     """Whether the checkpoint holds the weights of a quantised layer as (in, out), as GPT-2's do."""
     from transformers.pytorch_utils import Conv1D
@@ -39,7 +65,7 @@ def is_transposed(module: Any) -> bool:
 def dequantised_weight(module: Any) -> Any:
     """The weights that a layer computes with, (out, in) in float32.
 
-    Right before the layer's first use only: on some CPUs bitsandbytes rearranges the codes then.
+    Of a model that computes exactly, or before its first use: else the codes may be rearranged.
     """
     import copy
 

@@ -1,12 +1,16 @@
 """Plain weights from NF4, and what merging takes for granted about it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from diversity_eval.training.checkpoints.model_files import find_model
 from diversity_eval.training.checkpoints.models import load_model
 from diversity_eval.training.checkpoints.nf4 import dequantise, dequantised_weight, nf4_config, nf4_modules
+from diversity_eval.training.loading import load_base
+from diversity_eval.training.output_layer import read_output_layer
+from diversity_eval.training.settings import TrainSettings
 from tests.training.checkpoints.adapters import logits
 
 
@@ -43,3 +47,35 @@ def test_weights_that_float32_holds_exactly_get_the_same_codes_in_it(
     for (name, narrow), (_, wide) in zip(*map(nf4_modules, models), strict=True):
         assert torch.equal(narrow.weight.data, wide.weight.data), name
         assert torch.equal(dequantised_weight(narrow), dequantised_weight(wide)), name
+
+
+def gradients(model: Any) -> dict[str, Any]:
+    """Of the mean cross entropy with a lively adapter, after a look at the logits as training begins."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    adapted = get_peft_model(
+        model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    )
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    ids = torch.randint(3, 200, (2, 12), generator=generator)
+    read_output_layer(adapted.get_base_model(), "small")
+    adapted.train()
+    adapted(input_ids=ids, labels=ids).loss.backward()
+    return {name: p.grad for name, p in adapted.named_parameters() if p.grad is not None}
+
+
+def test_gradients_through_nf4_are_those_through_the_same_weights_in_full(checkpoint: Path) -> None:
+    """On some CPUs bitsandbytes computes otherwise after the first forward pass, and without gradients."""
+    import torch
+
+    settings = TrainSettings(model=str(checkpoint), dataset="alpaca", quantization="nf4", dtype="float32")
+    found = gradients(load_base(settings).model)
+    plain = dequantise(load_base(settings).model, torch.float32)
+    expected = gradients(plain)
+    assert len(found) == len(expected) > 10
+    for name, gradient in expected.items():
+        assert torch.linalg.norm(found[name] - gradient) <= 1e-4 * torch.linalg.norm(gradient), name
