@@ -25,6 +25,7 @@ class LoggedPrompt:
         row: lm-eval's fields of the prompt (`doc`, `target`, `arguments`, `resps`, ...), without metrics.
         id: the prompt's own name, where the file gives one.
         metrics: the values that the file has, by metric.
+        notes: what else it says of the prompt: `ratings`, `partition`, `distribution`, ...
         categories: of the prompt, where the file gives some.
         reference: the right answer, where the task has one.
         labels: the options to choose from, where the task has some.
@@ -38,6 +39,7 @@ class LoggedPrompt:
     row: Mapping[str, Any] = field(default_factory=dict)
     id: str | int | float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
     reference: str = ""
     labels: tuple[str, ...] = ()

@@ -19,6 +19,8 @@ __all__ = [
     "SAMPLE_LOG",
     "TIME",
     "NotGeneratedError",
+    "metrics_of",
+    "notes_of",
     "read_results",
     "results_beside",
     "run_of_samples",
@@ -177,7 +179,8 @@ def _prompts(
                 "filter": _FILTER,
             },
             id=fields.identity_of(row.get("doc")),
-            metrics=_metrics(row),
+            metrics=metrics_of(row),
+            notes=notes_of(row),
             **_answers(row.get("doc"), fields, place),
         )
     return tuple(prompts.values()), settings
@@ -269,7 +272,8 @@ def _answers(doc: Any, fields: DocumentFields, place: str) -> dict[str, Any]:
         raise DiversityEvalError(f"{place}: {error}") from None
 
 
-def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
+def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of a sample log's line: what its `metrics` names, where it is a number."""
     names = row.get("metrics")
     values = {name: row.get(name) for name in names} if isinstance(names, list) else {}
     return {
@@ -277,3 +281,10 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
         for name, value in values.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
+
+
+def notes_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sample log's line holds beside lm-eval's fields and its metrics."""
+    names = row.get("metrics")
+    known = {*_KEPT, "metrics", *(names if isinstance(names, list) else ())}
+    return {name: value for name, value in row.items() if name not in known}
