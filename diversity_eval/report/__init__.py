@@ -1,0 +1,15 @@
+"""Comparison reports: which checkpoint is more diverse, at what price in quality, and what is only noise.
+
+    from diversity_eval.report import load_runs, compare
+
+    runs = load_runs(["results/ce", "results/tofu"])
+    comparison = compare(runs, baseline="ce")
+    comparison.cells_frame()      # a pandas line per number, with interval, test and effect size
+
+Loads numpy when it compares, pandas for frames, matplotlib for figures; never lm-eval, torch or the network.
+"""
+
+from diversity_eval.report.api import Runs, compare, load_runs
+from diversity_eval.report.comparison import Cell, Column, Comparison, Difference, Row, Settings
+
+__all__ = ["Cell", "Column", "Comparison", "Difference", "Row", "Runs", "Settings", "compare", "load_runs"]

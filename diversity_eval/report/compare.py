@@ -247,6 +247,7 @@ def _own_cell(result: Result, column: Column) -> Cell:
     return Cell(
         row=result.row, column=column.key, mean=metric.mean, std=metric.std, lower=math.nan, upper=math.nan,
         n=metric.n, available=evaluation.available, marks=tuple(marks), tested=metric.values is not None,
+        evaluation=result.place,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from diversity_eval.report.evaluation import Evaluation
@@ -121,6 +121,7 @@ class Cell:
         best: whether it is the best of its column or cannot be told from it.
         difference: against the baseline; None for the baseline itself and where no prompt is shared.
         tested: whether per-prompt values are known; without them there is neither interval nor test.
+        evaluation: its place in `Comparison.evaluations`; None for a group.
     """
 
     row: str
@@ -135,6 +136,7 @@ class Cell:
     best: bool = False
     difference: Difference | None = None
     tested: bool = True
+    evaluation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,10 @@ class Comparison:
 
     def column(self, key: str) -> Column:
         """The column with this key. Raises KeyError."""
-        return next(column for column in self.columns if column.key == key) if key else _missing(key)
+        for column in self.columns:
+            if column.key == key:
+                return column
+        raise KeyError(key)
 
     def cells_of(self, column: str) -> list[Cell]:
         """The cells of a column, in the order of the rows."""
@@ -199,7 +204,3 @@ class Comparison:
         """What a row (for a group: each of its members) is made from."""
         places = [place for each in self.rows if each.label == row for place in each.evaluations]
         return [self.evaluations[place] for place in places]
-
-
-def _missing(key: Any) -> Column:
-    raise KeyError(key)

@@ -26,9 +26,10 @@ _MOST_NAMED = 4
 
 @dataclass(frozen=True)
 class Result:
-    """A metric of one evaluation, in a row."""
+    """A metric of one evaluation, in a row; `place` is the evaluation's."""
 
     row: str
+    place: int
     evaluation: Evaluation
     metric: MetricValues
 
@@ -82,7 +83,9 @@ def join(
             evaluation = evaluations[place]
             task = _task(evaluation.task, protocol)
             for metric in evaluation.metrics.values():
-                by_metric.setdefault((task, metric.name), []).append(Result(row.label, evaluation, metric))
+                by_metric.setdefault((task, metric.name), []).append(
+                    Result(row.label, place, evaluation, metric)
+                )
     joined: list[Joined] = []
     splits: dict[tuple[str, str], list[str]] = {}
     order = {key: place for place, key in enumerate(by_metric)}
