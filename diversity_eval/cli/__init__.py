@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": ("diversity_eval.cli.doctor", "Check versions, tasks, data and extras."),
     "judge-check": ("diversity_eval.cli.judge_check", "Check whether a judge is any good."),
     "quantize": ("diversity_eval.cli.quantize", "Write a checkpoint in 4 bits (NF4) that others can load."),
+    "report": ("diversity_eval.cli.report", "Compare checkpoints: a leaderboard that tells what is signal."),
     "score": ("diversity_eval.cli.score", "Score finished responses again, with or without a judge."),
     "train": ("diversity_eval.cli.train", "Fine-tune a checkpoint with one of the losses under comparison."),
 }

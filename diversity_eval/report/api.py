@@ -77,8 +77,8 @@ def compare(
 
     Args:
         runs: as `load_runs` gives them.
-        baseline: a label, or a loss (`ce`): then each checkpoint is compared with that loss's of the same model.
-            Unasked: cross-entropy's, else the base checkpoint, else the first.
+        baseline: a label, or a loss (`ce`): then each checkpoint is compared with that loss's of the same
+            model. Unasked: cross-entropy's, else the base checkpoint, else the first.
         groups: model patterns by the group's name, `{"safe": ["Qwen3*", "Phi-4*"]}`.
         protocol: a named protocol, whose differences are allowed: `paper`.
         allowed: further keys of signatures that may differ within a column.

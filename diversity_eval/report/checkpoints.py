@@ -36,15 +36,15 @@ class Training:
 def checkpoint_of(results: Mapping[str, Any]) -> str:
     """The checkpoint's name or path in a results file of lm-eval; empty if nothing says.
 
-    An adapter is the checkpoint, not the base model that it belongs to, which is what lm-eval calls the model.
+    An adapter is the checkpoint, not the base model that it belongs to, which lm-eval calls the model.
     """
     arguments = model_arguments(results)
-    for name in ("peft", "delta", "lora_local_path", "pretrained", "model"):
-        value = arguments.get(name)
+    for argument in ("peft", "delta", "lora_local_path", "pretrained", "model"):
+        value = arguments.get(argument)
         if isinstance(value, str) and value:
             return value
-    name = results.get("model_name")
-    return name if isinstance(name, str) else ""
+    model = results.get("model_name")
+    return model if isinstance(model, str) else ""
 
 
 def model_arguments(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def loss_of_name(name: str) -> str | None:
 
 
 def model_of_name(name: str) -> str:
-    """A name without its loss and the loss's parameters: `qwen3-8b` of `qwen3-8b-tofu`; the name if none is left."""
+    """A name without its loss and the loss's parameters: `qwen3-8b` of `qwen3-8b-tofu`; the whole name if
+    that leaves nothing.
+    """
     rest = _PARAMETER.sub("", _IN_NAME.sub("", name)).strip(" /_.()[]-")
     return rest or name
 
@@ -105,7 +107,7 @@ def _parameters_of_name(name: str) -> dict[str, float]:
 
 
 def _defaults(loss: str) -> dict[str, float]:
-    """Gamma and beta as the trainer takes them where its settings do not say (facts of the paper's section 4)."""
+    """Gamma and beta as the trainer takes them where its settings do not say."""
     return {"focal": {"gamma": 3.0}, "gem": {"beta": 0.7}, "tofu": {"gamma": 3.0, "beta": 0.8}}.get(loss, {})
 
 

@@ -39,8 +39,8 @@ def collect(paths: Iterable[Path | str], warn: Callable[[str], None]) -> Collect
     """The evaluations below some paths, in the order in which they are named; each file once.
 
     A folder may hold lm-eval's output, `diversity-eval score`'s, NoveltyBench leaderboard files and runs kept
-    without texts, at any depth. A file is a results file, a sample log, `scores.jsonl`, or responses in a form
-    that `diversity-eval score` reads, which have values only once they are scored.
+    without texts, at any depth. A file is a results file, a sample log, `scores.jsonl`, or responses in a
+    form that `diversity-eval score` reads, which have values only once they are scored.
 
     Args:
         paths: folders and files.
@@ -78,8 +78,8 @@ class _Collecting:
             self._folder(named)
         if (len(self.found), len(self.faults)) == before and not self._known_already(named):
             self._fault(
-                f"{named}: not a run; expected results_TIME.json, samples_TASK_TIME.jsonl or scores.jsonl in it "
-                "or below"
+                f"{named}: not a run; expected results_TIME.json, samples_TASK_TIME.jsonl or scores.jsonl in "
+                "it or below"
             )
 
     def _folder(self, named: Path) -> None:

@@ -34,8 +34,8 @@ class _Values:
     labels: tuple[str, ...]
     matrix: Floats
 
-    def place(self, label: str) -> int | None:
-        return self.labels.index(label) if label in self.labels else None
+    def of(self, label: str) -> Floats:
+        return self.matrix[:, self.labels.index(label)]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def compare_rows(
 
 
 def default_baseline(rows: Sequence[Row]) -> str:
-    """What rows are compared with unasked: cross-entropy if there is such a row, else the base, else the first."""
+    """What rows are compared with unasked: cross-entropy if there is such a row, else base, else the first."""
     for loss in ("ce", "base"):
         of_loss = [row for row in rows if row.loss == loss]
         if len(of_loss) == 1:
@@ -252,9 +252,7 @@ def _own_cell(result: Result, column: Column) -> Cell:
 
 
 def _group_cell(row: Row, values: _Values, members: Sequence[Result]) -> Cell:
-    place = values.place(row.label)
-    assert place is not None
-    column = [float(value) for value in values.matrix[:, place]]
+    column = [float(value) for value in values.of(row.label)]
     n = sum(not math.isnan(value) for value in column)
     available = members[0].evaluation.available
     partial = available is not None and n < available
@@ -294,15 +292,16 @@ def _mark_best(
     pairs = []
     for each in values:
         single = [label for label in each.labels if label not in groups]
-        defined = {label: ~np.isnan(each.matrix[:, each.labels.index(label)]) for label in single}
+        defined = {label: ~np.isnan(each.of(label)) for label in single}
         most = max((int(mask.sum()) for mask in defined.values()), default=0)
         whole = [label for label in single if most and int(defined[label].sum()) == most]
         whole = [label for label in whole if (defined[label] == defined[whole[0]]).all()]
         if each.column.higher_is_better is None or len(whole) < 2:
             continue
-        sign = 1 if each.column.higher_is_better else -1
-        first = max(whole, key=lambda label, key=each.column.key: sign * cells[label, key].mean)  # type: ignore[misc]
-        cells[first, each.column.key] = replace(cells[first, each.column.key], best=True)
+        sign, place = 1 if each.column.higher_is_better else -1, each.column.key
+        means = {label: sign * cells[label, place].mean for label in whole}
+        first = max(means, key=means.__getitem__)
+        cells[first, place] = replace(cells[first, place], best=True)
         pairs += [_Pair(each, label, first) for label in whole if label != first]
     for pair, difference in _tested(pairs, settings):
         key = pair.row, pair.values.column.key
@@ -326,13 +325,10 @@ def _corrected(family: Sequence[_Pair], settings: Settings) -> list[tuple[_Pair,
         by_keys.setdefault(pair.values.keys, []).append(pair)
     tested: list[tuple[_Pair, Difference]] = []
     for pairs in by_keys.values():
-        columns = [
-            [pair.values.matrix[:, pair.values.labels.index(label)] for pair in pairs for label in (name(pair),)]
-            for name in (lambda pair: pair.row, lambda pair: pair.other)
-        ]
         tests = paired_tests(
-            np.stack(columns[0], axis=1), np.stack(columns[1], axis=1), seed=settings.seed,
-            confidence=settings.confidence, family=len(family),
+            np.stack([pair.values.of(pair.row) for pair in pairs], axis=1),
+            np.stack([pair.values.of(pair.other) for pair in pairs], axis=1),
+            seed=settings.seed, confidence=settings.confidence, family=len(family),
         )  # fmt: skip
         for place, pair in enumerate(pairs):
             if tests.n[place]:

@@ -69,7 +69,7 @@ class Column:
         higher_is_better: None for a metric without a direction.
         headline: whether it stands in the leaderboard unasked.
         signature: the fields that all its cells share.
-        notes: differences within the column that were allowed, and what some runs do not say; each a sentence.
+        notes: differences within the column that were allowed, and what some runs do not say, one each.
     """
 
     key: str

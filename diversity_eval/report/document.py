@@ -22,7 +22,9 @@ SCHEMA_VERSION = 1
 """Goes up when something that was there changes its meaning or goes away."""
 
 
-def document(comparison: Comparison, *, title: str = "Comparison", created: datetime | None = None) -> dict[str, Any]:
+def document(
+    comparison: Comparison, *, title: str = "Comparison", created: datetime | None = None
+) -> dict[str, Any]:
     """The comparison as JSON has it; numbers that are not finite are None.
 
     Args:
@@ -66,9 +68,13 @@ def document(comparison: Comparison, *, title: str = "Comparison", created: date
 def response_sets(comparison: Comparison) -> list[dict[str, Any]]:
     """What the response browser shows: the responses of all rows to the prompts of each task."""
     sets: dict[tuple[str, str], list[tuple[Row, int]]] = {}
-    return [
-        _plain(_set(name, sources, comparison)) for (_, name), sources in sets.items()
-    ]
+    for row in comparison.rows:
+        for place in () if row.members else row.evaluations:
+            evaluation = comparison.evaluations[place]
+            if any(prompt.responses for prompt in evaluation.prompts):
+                data = next(iter(evaluation.metrics.values())).signature.get("data", "")
+                sets.setdefault((data, _base_name(evaluation.task)), []).append((row, place))
+    return [_plain(_set(name, sources, comparison)) for (_, name), sources in sets.items()]
 
 
 def _set(

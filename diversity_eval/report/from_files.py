@@ -43,15 +43,15 @@ def evaluations_of_scores(path: Path) -> list[Evaluation]:
 def _of_model(path: Path, model: str, rows: Sequence[Row]) -> Evaluation:
     import numpy as np
 
-    prompts, columns = [], {"distinct": [], "utility": []}  # type: dict[str, list[float]]
-    prompts = []
+    prompts: list[EvaluatedPrompt] = []
+    columns: dict[str, list[float]] = {"distinct": [], "utility": []}
     for where, row in rows:
         place = f"{path}, {where}"
         generations = row.get("generations")
         partition = row.get("partition")
         if row.get("id") is None or not isinstance(generations, list):
             raise DiversityEvalError(
-                f'{place}: expected NoveltyBench\'s fields "id", "prompt", "generations", "partition", "distinct"'
+                f"{place}: expected NoveltyBench's fields id, prompt, generations, partition and distinct"
             )
         texts = tuple(text if isinstance(text, str) else "" for text in generations)
         classes = partition if isinstance(partition, list) and len(partition) == len(texts) else []
@@ -99,9 +99,7 @@ def _of_model(path: Path, model: str, rows: Sequence[Row]) -> Evaluation:
     )  # fmt: skip
 
 
-def evaluations_of_kept(
-    folder: Path, warn: Callable[[str], None] = lambda message: None
-) -> list[Evaluation]:
+def evaluations_of_kept(folder: Path, warn: Callable[[str], None] = lambda message: None) -> list[Evaluation]:
     """A run of which results, values by prompt and a few responses were kept: `results.json`,
     `per_prompt.jsonl`, and, if they are there, `responses.jsonl` and the trainer's `record.json`.
 
@@ -157,8 +155,9 @@ def _responses(path: Path) -> dict[tuple[str, Any], tuple[str, ...]]:
 
 
 def _fitting(partition: object, responses: Sequence[str]) -> tuple[int, ...]:
-    fits = isinstance(partition, list) and len(partition) == len(responses)
-    return tuple(partition) if fits and all(type(c) is int for c in partition) else ()  # type: ignore[union-attr, arg-type]
+    if not isinstance(partition, list) or len(partition) != len(responses):
+        return ()
+    return tuple(partition) if all(type(entry) is int for entry in partition) else ()
 
 
 def _record(path: Path) -> Mapping[str, Any] | None:

@@ -24,7 +24,7 @@ from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, Metric
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["evaluation_of_run", "evaluation_of_rows", "evaluations_of_results"]
+__all__ = ["evaluation_of_rows", "evaluation_of_run", "evaluations_of_results"]
 
 # The count beside a metric that says how much of it is missing.
 _MISSING = {
@@ -81,7 +81,9 @@ def evaluation_of_rows(
     for where, row in rows:
         doc_id = row.get("doc_id")
         if isinstance(doc_id, bool) or not isinstance(doc_id, int):
-            raise DiversityEvalError(f"{path}, {where}: no `doc_id`; expected a line of an lm-eval sample log")
+            raise DiversityEvalError(
+                f"{path}, {where}: no `doc_id`; expected a line of an lm-eval sample log"
+            )
         kept.setdefault(doc_id, row)  # of several filters' lines the first counts, as elsewhere
     config = _mapping(_mapping(results.get("configs")).get(task))
     record = _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
@@ -99,7 +101,9 @@ def evaluation_of_rows(
         fields = {
             "task": task if version is None else f"{task}@{version}",
             "data": prompts_digest(str(row.get("doc_hash")) for row in kept.values()),
-            "docs": f"all {len(kept)}" if available == len(kept) else f"{len(kept)} of {available or UNKNOWN}",
+            "docs": f"all {len(kept)}"
+            if available == len(kept)
+            else f"{len(kept)} of {available or UNKNOWN}",
             "prompt": UNKNOWN,
         }
     return _evaluation(
@@ -109,7 +113,7 @@ def evaluation_of_rows(
 
 
 def evaluations_of_results(path: Path, results: Mapping[str, Any], tasks: Sequence[str]) -> list[Evaluation]:
-    """Tasks of a results file without sample logs: means and standard deviations, and nothing to test with."""
+    """Tasks of a results file without sample logs: means and standard deviations, nothing to test with."""
     found = []
     for task in tasks:
         values = _mapping(results["results"].get(task))

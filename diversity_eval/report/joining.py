@@ -95,11 +95,10 @@ def join(
         key=lambda key: (*task_place(key[0]), tasks.index(key[0]), not is_headline(*key), order[key]),
     ):
         may_differ = own | (protocol.allowed_for(task) if protocol else frozenset())
-        base_joined = protocol is not None and protocol.base_tasks
-        pools = _pools(by_metric[task, name], may_differ | ({"task"} if base_joined else set()))
+        pools = _pools(by_metric[task, name], may_differ, protocol)
         variants = _variants(pools)
         for number, (pool, variant) in enumerate(zip(pools, variants, strict=True), 1):
-            notes = _notes(pool, may_differ | ({"task"} if base_joined else set()))
+            notes = _notes(pool, may_differ | ({"task"} if protocol and protocol.base_tasks else set()))
             key = f"{task}/{name}" if number == 1 else f"{task}/{name}~{number}"
             column = Column(
                 key=key, task=task, metric=name, variant=variant, headline=is_headline(task, name),
@@ -109,8 +108,7 @@ def join(
         if len(pools) > 1:
             splits.setdefault((task, _split_text(pools)), []).append(name)
     warnings = [
-        f"{task_title(task)}: not in one column, because the runs differ in {text}"
-        for task, text in splits
+        f"{task_title(task)}: not in one column, because the runs differ in {text}" for task, text in splits
     ]
     if strict:
         _refuse_differences(warnings, joined)
@@ -123,8 +121,8 @@ def _refuse_differences(warnings: Sequence[str], joined: Sequence[Joined]) -> No
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
         raise DiversityEvalError(
-            f"the runs are not strictly comparable: {'; '.join(found[:3])}{more}; leave out --strict to see them "
-            "side by side, or evaluate them in the same way"
+            f"the runs are not strictly comparable: {'; '.join(found[:3])}{more}; leave out --strict to see "
+            "them side by side, or evaluate them in the same way"
         )
 
 
@@ -135,12 +133,15 @@ def _task(task: str, protocol: Protocol | None) -> str:
     return head + tail if base and (not tail or tail.startswith("_")) else task
 
 
-def _pools(results: Sequence[Result], allowed: frozenset[str] | set[str]) -> list[_Pool]:
+def _pools(results: Sequence[Result], allowed: frozenset[str], protocol: Protocol | None) -> list[_Pool]:
     """Results in one pool agree in all fields that both know; a row is at most once in it."""
     pools: list[_Pool] = []
     # What says most first, so that those that say less find where they belong.
     for result in sorted(results, key=lambda r: list(r.metric.signature.values()).count(UNKNOWN)):
         fields = comparable_fields(result.metric.signature, allowed)
+        if "task" in fields:  # with its version, which has to agree
+            name, at, version = fields["task"].partition("@")
+            fields["task"] = f"{_task(name, protocol)}{at}{version}"
         for pool in pools:
             if _agree(pool.fields, fields) and all(other.row != result.row for other in pool.results):
                 pool.results.append(result)
@@ -157,16 +158,14 @@ def _pools(results: Sequence[Result], allowed: frozenset[str] | set[str]) -> lis
 
 
 def _agree(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
-    return all(
-        _silent(a, key) or _silent(b, key) or a.get(key) == b.get(key) for key in a.keys() | b.keys()
-    )
+    return all(_silent(a, key) or _silent(b, key) or a.get(key) == b.get(key) for key in a.keys() | b.keys())
 
 
 def _silent(fields: Mapping[str, str], key: str) -> bool:
     """Whether a signature leaves open what a field is.
 
-    A signature of ours without the field says that it does not apply; one that knows nothing of a field that it
-    would have to have, says `unknown`; a log that does not know how it was sampled does not know the rest either.
+    A signature of ours without the field says that it does not apply, and `unknown` where it ought to. A log
+    that does not know how it was sampled does not know the rest either.
     """
     return fields.get(key, "") == UNKNOWN or (key not in fields and fields.get("temperature") == UNKNOWN)
 
@@ -206,7 +205,10 @@ def _split_text(pools: Sequence[_Pool]) -> str:
     keys = _different(pools)
     if not keys:
         return "their values, though they say the same of how they were made"
-    return "; ".join(f"{key}: {_by_value({r.row: pool.fields.get(key, 'not set') for pool in pools for r in pool.results})}" for key in keys)
+    rows = [(result.row, pool.fields) for pool in pools for result in pool.results]
+    return "; ".join(
+        f"{key}: {_by_value({row: fields.get(key, 'not set') for row, fields in rows})}" for key in keys
+    )
 
 
 def _notes(pool: _Pool, allowed: frozenset[str] | set[str]) -> list[str]:

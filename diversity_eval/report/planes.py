@@ -53,7 +53,9 @@ def planes(comparison: Comparison) -> list[Plane]:
                 if comparison.cell(row.label, diversity.key) and comparison.cell(row.label, quality.key)
             ]
             if points:
-                front = front_of([(_better(comparison, p, diversity), _better(comparison, p, quality)) for p in points])
+                front = front_of(
+                    [(_better(comparison, p, diversity), _better(comparison, p, quality)) for p in points]
+                )
                 found.append(
                     Plane(diversity, quality, tuple(points), tuple(points[place] for place in front))
                 )
@@ -73,8 +75,8 @@ def sole_diversity(comparison: Comparison) -> list[Column]:
 def front_of(points: Sequence[tuple[float, float]]) -> list[int]:
     """The places of the points that no other point dominates; in both coordinates more is better.
 
-    A point dominates another if it is at least as good in both and better in one: equal points are all kept. A
-    point with nan is never on the front.
+    A point dominates another if it is at least as good in both and better in one: equal points are all kept.
+    A point with nan is never on the front.
     """
     known = [place for place, point in enumerate(points) if not any(map(math.isnan, point))]
     front = []

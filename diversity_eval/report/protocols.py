@@ -39,9 +39,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         "paper": Protocol(
             "base checkpoints beside fine-tuned ones, each with its own prompt; math sampled at T 1.0 or 0.3",
             allowed=_PROMPT,
-            by_task=MappingProxyType(
-                dict.fromkeys(("math500", "gsm8k", "minerva_math"), ("temperature",))
-            ),
+            by_task=MappingProxyType(dict.fromkeys(("math500", "gsm8k", "minerva_math"), ("temperature",))),
             base_tasks=True,
         )
     }

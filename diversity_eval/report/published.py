@@ -17,9 +17,10 @@ from diversity_eval.report.titles import BASE_SUFFIX, LOSS_TITLES, metric_title
 __all__ = ["SOURCE", "PublishedRow", "published_rows", "published_values"]
 
 SOURCE = "Diversity in Large Language Models under Supervised Fine-Tuning, Tables 1, 2, C.1 and D.1 to D.7"
-"""Where the figures are from. Tables are not joined with one another: they disagree (the same TOFU checkpoint has
-a Distinct of 4.41 in Table C.1 and of 8.2 in Table D.2)."""
+"""Where the figures are from. Tables are not joined with one another: they disagree (the same TOFU checkpoint
+has a Distinct of 4.41 in Table C.1 and of 8.2 in Table D.2)."""
 
+_TEXTS = ("table", "sft_dataset", "benchmark", "method", "model", "metric", "setting")
 _FILE = "published_results.csv"
 _TASKS: Mapping[str, str] = MappingProxyType(
     {
@@ -74,8 +75,8 @@ def published_rows() -> list[PublishedRow]:
     text = resources.files("diversity_eval.report").joinpath(_FILE).read_text(encoding="utf-8")
     return [
         PublishedRow(
-            **{name: row[name] for name in ("table", "sft_dataset", "benchmark", "method", "model", "metric")},
-            mean=float(row["mean"]), std=float(row["std"]) if row["std"] else math.nan, setting=row["setting"],
+            **{name: row[name] for name in _TEXTS}, mean=float(row["mean"]),
+            std=float(row["std"]) if row["std"] else math.nan,
         )
         for row in csv.DictReader(text.splitlines())
     ]  # fmt: skip
@@ -102,16 +103,18 @@ def published_values(
         of_dataset = [row for row in rows if row.sft_dataset == dataset]
         if not of_dataset:
             there = ", ".join(dict.fromkeys(row.sft_dataset for row in rows))
-            raise DiversityEvalError(f"--published {each}: the paper has no data set {dataset!r}; it has {there}")
+            raise DiversityEvalError(
+                f"--published {each}: the paper has no data set {dataset!r}; it has {there}"
+            )
         chosen = [
             row for row in of_dataset if not model or fnmatch.fnmatchcase(row.model.lower(), model.lower())
         ]
         if not chosen:
             there = ", ".join(dict.fromkeys(row.model for row in of_dataset))
-            raise DiversityEvalError(f"--published {each}: no model {model!r} with {dataset}; there is {there}")
-        found = [
-            value for row in chosen if (value := _beside(row, comparison.columns)) is not None
-        ]
+            raise DiversityEvalError(
+                f"--published {each}: no model {model!r} with {dataset}; there is {there}"
+            )
+        found = [value for row in chosen if (value := _beside(row, comparison.columns)) is not None]
         if not found:
             warn(f"--published {each}: the paper has no figure for any column of this comparison")
         values |= dict.fromkeys(found)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["group_rows", "rows_of"]
 
 # Folder names that say nothing without the folder above.
-_SAYS_NOTHING = re.compile(r"(merged|model|final|best|last|adapter|output|results|checkpoints?(-[0-9]+)?|step-?[0-9]+)")
+_SAYS_NOTHING = re.compile(
+    r"(merged|model|final|best|last|adapter|output|results|checkpoints?(-[0-9]+)?|step-?[0-9]+)"
+)
 _STAMP = re.compile(r"_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9-]+(\.[0-9]+)?)\.jsonl?$")
 
 
@@ -60,8 +62,8 @@ def rows_of(
             if target != label and target not in rows:
                 first = evaluations[rows[label].places[0]].path
                 warn(
-                    f"two runs are called {label} and have other values: {first} and {part[0].path}; the second is "
-                    f"{target} here (--name PATH=LABEL names them)"
+                    f"two runs are called {label} and have other values: {first} and {part[0].path}; the "
+                    f"second is {target} here (--name PATH=LABEL names them)"
                 )
             gathering = rows.setdefault(target, _Gathering(target))
             for evaluation in part:
@@ -80,12 +82,13 @@ def group_rows(rows: Sequence[Row], groups: Mapping[str, Sequence[str]]) -> list
         DiversityEvalError: a pattern that no model matches.
     """
     models = {row.model for row in rows}
-    found = []
+    found: list[Row] = []
     for name, patterns in groups.items():
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(model.lower(), pattern.lower()) for model in models):
                 raise DiversityEvalError(
-                    f"--group {name}: no model matches {pattern!r}; the models are {', '.join(sorted(models))}"
+                    f"--group {name}: no model matches {pattern!r}; the models are "
+                    f"{', '.join(sorted(models))}"
                 )
         members = [
             row
@@ -119,8 +122,8 @@ def _labels(collected: Collected, names: Mapping[str, str]) -> list[str]:
         labels.append(resolved[given[0]] if given else short)
     if unused := [path for path in names if Path(path).resolve() not in used]:
         raise DiversityEvalError(
-            f"--name {unused[0]}={names[unused[0]]}: no run was read from {unused[0]}; expected one of the paths "
-            "that are compared, or one below them"
+            f"--name {unused[0]}={names[unused[0]]}: no run was read from {unused[0]}; expected one of the "
+            "paths that are compared, or one below them"
         )
     return labels
 
@@ -129,7 +132,9 @@ def _short_names(checkpoints: Sequence[str]) -> list[str]:
     """The last parts of paths and Hub ids, as many as tell different checkpoints apart."""
     parts = {name: PurePosixPath(name).parts or (name,) for name in dict.fromkeys(checkpoints)}
     depth = {
-        name: next((n for n, part in enumerate(reversed(of), 1) if not _SAYS_NOTHING.fullmatch(part)), len(of))
+        name: next(
+            (n for n, part in enumerate(reversed(of), 1) if not _SAYS_NOTHING.fullmatch(part)), len(of)
+        )
         for name, of in parts.items()
     }
     while True:

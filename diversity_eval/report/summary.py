@@ -72,8 +72,8 @@ def _of_plane(comparison: Comparison, plane: Plane) -> str | None:
         cost = f" {_listed(costly)} {verb} more diverse too, but at a significant cost in quality."
     if not fair:
         return (
-            f"{plane.title}: no run is significantly more diverse than {than} at no significant cost in quality."
-            f"{cost}"
+            f"{plane.title}: no run is significantly more diverse than {than} at no significant cost in "
+            f"quality.{cost}"
         )
     best = _most_diverse(comparison, fair, plane.diversity)
     peers = [
@@ -87,8 +87,9 @@ def _of_plane(comparison: Comparison, plane: Plane) -> str | None:
     peers_said = f" {_listed(peers)} cannot be told from it." if peers else ""
     return (
         f"{plane.title}: {best} is the most diverse at no significant cost in quality: {name} "
-        f"{_shown(diversity, plane.diversity)} ({_change(diversity, plane.diversity)} than {_other(diversity)}), quality "
-        f"{_shown(quality, plane.quality)} ({_change(quality, plane.quality)}).{peers_said}{cost}"
+        f"{_shown(diversity, plane.diversity)} ({_change(diversity, plane.diversity, _other(diversity))}), "
+        f"quality {_shown(quality, plane.quality)} ({_change(quality, plane.quality)})."
+        f"{peers_said}{cost}"
     )
 
 
@@ -103,12 +104,14 @@ def _alone(comparison: Comparison, column: Column) -> str | None:
     unknown = "Quality was not measured, so its price is not known."
     name = metric_title(column.metric).title
     if not better:
-        return f"{title}: no run is significantly more diverse than {_other(compared[0])} by {name}. {unknown}"
+        return (
+            f"{title}: no run is significantly more diverse than {_other(compared[0])} by {name}. {unknown}"
+        )
     best = _most_diverse(comparison, better, column)
     cell = comparison.cells[best, column.key]
     return (
         f"{title}: {best} is the most diverse by {name}: {_shown(cell, column)} "
-        f"({_change(cell, column)} than {_other(cell)}). {unknown}"
+        f"({_change(cell, column, _other(cell))}). {unknown}"
     )
 
 
@@ -155,19 +158,21 @@ def _signed(value: float, column: Column) -> str:
     return f"{value:+.{metric_title(column.metric).decimals}f}".replace("-", "−")
 
 
-def _change(cell: Cell, column: Column) -> str:
-    """`10.4 less [9.1, 11.8], p < 0.001`."""
+def _change(cell: Cell, column: Column, than: str = "") -> str:
+    """`10.4 less than ce [9.1, 11.8], p < 0.001`."""
     difference = cell.difference
     if difference is None:
         return "not tested"
     decimals = metric_title(column.metric).decimals
-    size = difference.difference
-    low, high = sorted((abs(difference.lower), abs(difference.upper)))
-    if size == 0 or math.isnan(difference.lower) or difference.lower * difference.upper < 0:
-        low_high = f"[{_signed(difference.lower, column)}, {_signed(difference.upper, column)}]"
-        return f"{_signed(size, column)} {low_high}, {shown_p(difference.p_adjusted)}"
-    word = "more" if size > 0 else "less"
-    return f"{abs(size):.{decimals}f} {word} [{low:.{decimals}f}, {high:.{decimals}f}], {shown_p(difference.p_adjusted)}"
+    size, than = difference.difference, f" than {than}" if than else ""
+    ends = [difference.lower, difference.upper]
+    if size == 0 or any(map(math.isnan, ends)) or ends[0] * ends[1] < 0:
+        value = f"{_signed(size, column)}{' against' + than.removeprefix(' than') if than else ''}"
+        interval = ", ".join(_signed(end, column) for end in ends)
+    else:
+        value = f"{abs(size):.{decimals}f} {'more' if size > 0 else 'less'}{than}"
+        interval = ", ".join(f"{end:.{decimals}f}" for end in sorted(map(abs, ends)))
+    return f"{value} [{interval}], {shown_p(difference.p_adjusted)}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -119,7 +119,7 @@ BASE_SUFFIX = "_base"
 
 
 def metric_title(metric: str) -> MetricTitle:
-    """How a metric is shown; by its own name if it is not known here. `asr.CATEGORY` is shown as `ASR: CATEGORY`."""
+    """How a metric is shown; by its own name if it is not known here. `asr.CATEGORY` is `ASR: CATEGORY`."""
     if metric in _METRICS:
         return _METRICS[metric]
     if metric.startswith("pass_at_") and metric.removeprefix("pass_at_").isdigit():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]
 
 from diversity_eval.errors import DiversityEvalError
