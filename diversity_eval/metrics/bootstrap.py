@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["bootstrap_ci", "bootstrap_cis"]
 
-# Draws held in memory at a time: 8 MB of places, as much of counts, and the means.
+# In memory at a time: 8 MB of places drawn, twice as much of their counts; 24 MB of values, as much of means.
 _DRAWS_AT_ONCE = 1_000_000
+_VALUES_AT_ONCE = 3_000_000
 
 
 def bootstrap_ci(
@@ -84,55 +85,78 @@ def bootstrap_cis(
         raise DiversityEvalError(f"bootstrap_ci needs at least 1 resample, but was given {resamples}")
     lower = np.full(matrix.shape[1], np.nan)
     upper = lower.copy()
-    for places, values in by_count(matrix):
+    for places, values in by_count(matrix, resamples):
         if len(values) > 1:
             lower[places], upper[places] = _bca(values, seed, confidence, resamples)
     return lower, upper
 
 
-def by_count(matrix: Floats) -> list[tuple[list[int], Floats]]:
-    """The columns of a matrix without their nan, those of equal length together.
+def columns_at_once(rows: int) -> int:
+    """How many columns of so many rows are held in memory at a time."""
+    return max(1, _VALUES_AT_ONCE // max(1, rows))
 
-    Returns:
-        For each length the columns' places, and their values as a matrix (values, columns).
+
+def by_count(matrix: Floats, rows: int) -> Iterator[tuple[list[int], Floats]]:
+    """The columns of a matrix without their nan, those of equal length together, a bounded number at a time.
+
+    Args:
+        matrix: (prompts, columns).
+        rows: how many numbers the caller makes of each column.
+
+    Yields:
+        The columns' places, and their values as a matrix (values, columns), which is the caller's to change.
     """
     import numpy as np
 
     places: dict[int, list[int]] = {}
-    for place, count in enumerate((~np.isnan(matrix)).sum(axis=0)):
-        places.setdefault(int(count), []).append(place)
-    return [
-        (of_count, np.stack([matrix[~np.isnan(matrix[:, place]), place] for place in of_count], axis=1))
-        for of_count in places.values()
-    ]
+    for place in range(matrix.shape[1]):
+        places.setdefault(len(matrix) - int(np.isnan(matrix[:, place]).sum()), []).append(place)
+    for count, of_count in places.items():
+        width = columns_at_once(max(count, rows))
+        for begin in range(0, len(of_count), width):
+            part = of_count[begin : begin + width]
+            values = np.empty((count, len(part)))
+            for column, place in enumerate(part):
+                values[:, column] = matrix[~np.isnan(matrix[:, place]), place]
+            yield part, values
 
 
 def _bca(values: Floats, seed: int, confidence: float, resamples: int) -> tuple[Floats, Floats]:
-    """Bias-corrected and accelerated ends for columns without nan."""
+    """Bias-corrected and accelerated ends for columns without nan; overwrites the values."""
     import numpy as np
 
+    least, most = values.min(axis=0), values.max(axis=0)
     observed = values.mean(axis=0)
-    centred = values - observed
-    means = np.sort(_resampled_means(centred, seed, resamples), axis=0)
+    values -= observed
+    # In units of the largest deviation, so that the powers of very small or large ones stay in range.
+    unit = np.maximum(-values.min(axis=0), values.max(axis=0))
+    unit[unit == 0] = 1.0
+    values /= unit
+    means = _resampled_means(values, seed, resamples)
+    means.sort(axis=0)
     # Equal on paper is not equal in the last digits; ties count half.
-    slack = 1e-12 * np.abs(centred).max(axis=0)
-    below = (means < -slack).sum(axis=0)
-    ties = (np.abs(means) <= slack).sum(axis=0)
-    share = np.clip((below + ties / 2) / resamples, 0.5 / resamples, 1 - 0.5 / resamples)
-    squares = (centred**2).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        acceleration = np.where(squares > 0, (centred**3).sum(axis=0) / (6 * squares**1.5), 0.0)
-    normal = NormalDist()
-    bias = [normal.inv_cdf(float(each)) for each in share]
+    below, up_to = (means < -1e-12).sum(axis=0), (means <= 1e-12).sum(axis=0)
+    share = np.clip((below + up_to) / 2 / resamples, 0.5 / resamples, 1 - 0.5 / resamples)
+    squares = np.einsum("ij,ij->j", values, values)
+    cubes = np.einsum("ij,ij,ij->j", values, values, values)
+    acceleration = cubes / (6 * np.where(squares > 0, squares, 1.0) ** 1.5)
+    tail = NormalDist().inv_cdf((1 - confidence) / 2)
+    bias = [NormalDist().inv_cdf(float(each)) for each in share]
     ends = []
-    for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-        z = normal.inv_cdf(tail)
-        levels = [
-            normal.cdf(b + (b + z) / (1 - float(a) * (b + z)))
-            for b, a in zip(bias, acceleration, strict=True)
-        ]
-        ends.append(_quantiles(means, np.array(levels)) + observed)
+    for z in (tail, -tail):
+        levels = [_level(b, float(a), z) for b, a in zip(bias, acceleration, strict=True)]
+        # A resampled mean lies among the values; rounding must not make a -0.0 of an end at 0.
+        ends.append(np.clip(_quantiles(means, np.array(levels)) * unit + observed, least, most))
     return ends[0], ends[1]
+
+
+def _level(bias: float, acceleration: float, z: float) -> float:
+    """Which quantile of the resampled means is an end (Efron and Tibshirani 1993, equation 14.10)."""
+    shifted = bias + z
+    stretch = 1 - acceleration * shifted
+    if stretch <= 0:  # so far out that the correction has a pole: the last of the means
+        return 1.0 if shifted > 0 else 0.0
+    return NormalDist().cdf(bias + shifted / stretch)
 
 
 def _resampled_means(values: Floats, seed: int, resamples: int) -> Floats:

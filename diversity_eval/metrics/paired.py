@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.metrics.bootstrap import bootstrap_cis, by_count
+from diversity_eval.metrics.bootstrap import bootstrap_cis, by_count, columns_at_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,9 @@ _EXACT_PAIRS = 12
 _LEAST_PATTERNS = 10_000
 # The smallest p-value that patterns can give, times the size of the family, stays a fifth of 5 %.
 _PATTERNS_PER_TEST = 100
+# In memory at a time: 16 MB of signs, and 24 MB of sums of the columns that `by_count` takes together.
 _DRAWS_AT_ONCE = 1_000_000
+_PATTERNS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ def paired_tests(
     A column's outcome depends on its own values, the seed and the number of patterns alone.
 
     Args:
-        a: (prompts, columns), nan where a system has no value.
-        b: the same for the other systems.
+        a: (prompts, columns), or (prompts,) for one system against every column; nan where it has no value.
+        b: (prompts, columns) of the other systems.
         seed: of numpy's generator.
         confidence: of the differences' intervals.
         family: how many tests will be corrected together. With R patterns no p-value is below 1 / (R + 1),
@@ -128,40 +130,30 @@ def paired_tests(
         Arrays with an entry for each column; pairs with a nan are left out.
 
     Raises:
-        DiversityEvalError: shapes that differ or are not matrices, an infinite value, a number out of range.
+        DiversityEvalError: shapes that do not fit, an infinite value, a number out of range.
     """
     import numpy as np
 
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if first.shape != second.shape or first.ndim != 2:
+    if second.ndim != 2 or first.shape not in (second.shape, second.shape[:1]):
         raise DiversityEvalError(
-            "paired_tests needs two matrices (prompts, columns) of one shape, but was given "
-            f"{first.shape} and {second.shape}"
+            "paired_tests needs two matrices (prompts, columns) of one shape, or one column and a matrix, "
+            f"but was given {first.shape} and {second.shape}"
         )
+    if family < 1:
+        raise DiversityEvalError(f"paired_tests needs a family of at least 1 test, but was given {family}")
     if np.isinf(first).any() or np.isinf(second).any():
         raise DiversityEvalError("paired_tests needs finite values (or nan where undefined)")
     patterns = resamples if resamples is not None else max(_LEAST_PATTERNS, _PATTERNS_PER_TEST * family)
     _check_resamples(patterns, "paired_tests")
-    differences = first - second
-    lower, upper = bootstrap_cis(differences, seed=seed, confidence=confidence)
-    size = differences.shape[1]
-    found = PairedTests(
-        difference=np.full(size, np.nan), lower=lower, upper=upper, effect_size=np.full(size, np.nan),
-        p_value=np.full(size, np.nan), n=np.zeros(size, dtype=np.int64),
-    )  # fmt: skip
-    for places, values in by_count(differences):
-        count = len(values)
-        if count == 0:
-            continue
-        found.n[places] = count
-        found.difference[places] = values.mean(axis=0)
-        found.p_value[places] = _p_values(values, seed, patterns)
-        if count > 1:
-            # Differences that are equal on paper have a spread of rounding errors.
-            spread = values.std(axis=0, ddof=1)
-            spread[spread <= 1e-12 * np.abs(values).max(axis=0)] = 0.0
-            with np.errstate(invalid="ignore", divide="ignore"):
-                found.effect_size[places] = values.mean(axis=0) / spread
+    count, size = second.shape
+    found = PairedTests(*(np.full(size, np.nan) for _ in range(5)), n=np.zeros(size, dtype=np.int64))
+    width = columns_at_once(max(count, _PATTERNS_AT_ONCE))
+    for begin in range(0, size, width):
+        part = slice(begin, begin + width)
+        differences = (first[:, part] if first.ndim == 2 else first[:, None]) - second[:, part]
+        found.lower[part], found.upper[part] = bootstrap_cis(differences, seed=seed, confidence=confidence)
+        _fill_in(found, differences, begin, seed, patterns)
     return found
 
 
@@ -193,6 +185,33 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def _fill_in(found: PairedTests, differences: Floats, begin: int, seed: int, patterns: int) -> None:
+    """Everything but the intervals, for the columns from `begin`."""
+    import numpy as np
+
+    for places, values in by_count(differences, _PATTERNS_AT_ONCE):
+        if len(values):
+            where = np.array(places) + begin
+            found.n[where] = len(values)
+            found.difference[where] = values.mean(axis=0)
+            found.effect_size[where] = _effect_sizes(values)
+            found.p_value[where] = _p_values(values, seed, patterns)
+
+
+def _effect_sizes(differences: Floats) -> Floats:
+    """Means over standard deviations of the columns; no nan in them."""
+    import numpy as np
+
+    if len(differences) < 2:
+        return np.full(differences.shape[1], np.nan)
+    # Differences that are equal on paper have a spread of rounding errors.
+    spread = differences.std(axis=0, ddof=1)
+    spread[spread <= 1e-12 * np.abs(differences).max(axis=0)] = 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sizes: Floats = differences.mean(axis=0) / spread
+    return sizes
+
+
 def _p_values(differences: Floats, seed: int, resamples: int) -> Floats:
     """Two-sided p-values of the columns' sums under random signs; no nan in them."""
     import numpy as np
@@ -205,12 +224,15 @@ def _p_values(differences: Floats, seed: int, resamples: int) -> Floats:
         share: Floats = (np.abs(patterns @ differences) >= threshold).sum(axis=0) / 2**count
         return share
     generator = np.random.default_rng(seed)
-    rows = max(1, _DRAWS_AT_ONCE // count)
+    rows = max(1, min(_PATTERNS_AT_ONCE, _DRAWS_AT_ONCE // count))
     extreme = np.zeros(differences.shape[1], dtype=np.int64)
     for begin in range(0, resamples, rows):
         size = min(rows, resamples - begin)
-        signs = (2 * generator.integers(2, size=(size, count)) - 1).astype(np.float64)
-        extreme += (np.abs(signs @ differences) >= threshold).sum(axis=0)
+        signs = generator.integers(2, size=(size, count)).astype(np.float64)
+        signs *= 2
+        signs -= 1
+        sums = signs @ differences
+        extreme += (np.abs(sums, out=sums) >= threshold).sum(axis=0)
     found: Floats = (extreme + 1) / (resamples + 1)
     return found
 

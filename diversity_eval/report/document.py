@@ -127,11 +127,11 @@ def _listed(prompts: Mapping[str, Any], key: str, name: str) -> list[Any] | None
 
 def _how(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
     """What a reader has to know to tell two evaluations of one checkpoint apart."""
-    if len({each.task for each in others}) > 1:
-        return evaluation.task
-    tokens = [next(iter(each.metrics.values())).signature.get("max_new_tokens", "") for each in others]
-    own = next(iter(evaluation.metrics.values())).signature.get("max_new_tokens", "")
-    return f"{own} new tokens" if len(set(tokens)) > 1 else ""
+
+    def tokens(of: Evaluation) -> str:
+        return next(iter(of.metrics.values())).signature.get("max_new_tokens", "")
+
+    return f"{tokens(evaluation)} new tokens" if len(set(map(tokens, others))) > 1 else ""
 
 
 def _base_name(task: str) -> str:

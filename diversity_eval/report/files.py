@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from diversity_eval.data.writing import replacing, write_text
 from diversity_eval.errors import DiversityEvalError
@@ -137,12 +137,12 @@ def _frames(comparison: Comparison, output: Path, kind: str) -> list[Path]:
     return written
 
 
-def _figures(comparison: Comparison, output: Path, kind: str) -> list[Path]:
-    from diversity_eval.report.figures import save_figures
+def _figures(comparison: Comparison, output: Path, kind: Literal["svg", "png"]) -> list[Path]:
+    from diversity_eval.report.figures import draw_figures, save_figures
 
     folder = output.with_name(f"{output.stem}_figures")
     folder.mkdir(exist_ok=True)
-    save_figures(comparison, folder, [kind])
+    save_figures(draw_figures(comparison), folder, [kind])
     return [folder]
 
 

@@ -1,5 +1,6 @@
 import itertools
 import math
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -77,8 +78,14 @@ def test_unusable_pairs_are_refused() -> None:
         paired_test([], [], seed=0)
     with pytest.raises(DiversityEvalError, match="at least 1 resample"):
         paired_test([1.0], [2.0], seed=0, resamples=0)
-    with pytest.raises(DiversityEvalError, match=r"one shape, but was given \(2, 1\) and \(1, 2\)"):
+    with pytest.raises(
+        DiversityEvalError, match=r"one column and a matrix, but was given \(2, 1\) and \(1, 2\)"
+    ):
         paired_tests([[1.0], [2.0]], [[1.0, 2.0]], seed=0)
+    with pytest.raises(DiversityEvalError, match=r"was given \(2,\) and \(1, 2\)"):
+        paired_tests([1.0, 2.0], [[1.0, 2.0]], seed=0)
+    with pytest.raises(DiversityEvalError, match="at least 1 test, but was given 0"):
+        paired_tests([[1.0]], [[1.0]], seed=0, family=0)
     with pytest.raises(DiversityEvalError, match="finite values"):
         paired_tests([[1.0]], [[math.inf]], seed=0)
     with pytest.raises(DiversityEvalError, match="at least 1 resample"):
@@ -110,6 +117,31 @@ def test_a_column_s_test_is_its_own_whatever_stands_beside_it() -> None:
     assert math.isnan(tests.effect_size[4])
     assert math.isnan(tests.effect_size[5])
     assert (tests.p_value[4], tests.p_value[5]) == (1.0, 1.0)
+
+
+def test_one_system_is_compared_with_every_column() -> None:
+    generator = np.random.default_rng(6)
+    one, others = generator.normal(size=20), generator.normal(size=(20, 3))
+    one[2] = others[5, 1] = math.nan
+    found = paired_tests(one, others, seed=3)
+    expected = paired_tests(np.stack([one] * 3, axis=1), others, seed=3)
+    for field in ("difference", "lower", "upper", "effect_size", "p_value", "n"):
+        assert (getattr(found, field) == getattr(expected, field)).all()
+    assert found.n.tolist() == [19, 18, 19]
+
+
+def test_memory_is_bounded_and_a_column_stays_its_own_in_wide_tables() -> None:
+    # Thirteen pairs: the most sums for a portion of signs. The columns don't fit into one portion.
+    a = np.random.default_rng(1).integers(0, 4, (13, 900)).astype(float)
+    b = np.random.default_rng(2).integers(0, 4, (13, 900)).astype(float)
+    tracemalloc.start()
+    found = paired_tests(a, b, seed=0, resamples=40_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    for place in (0, 450, 899):
+        one = paired_test(a[:, place].tolist(), b[:, place].tolist(), seed=0, resamples=40_000)
+        assert (found.difference[place], found.p_value[place]) == (one.difference, one.p_value)
 
 
 def test_the_effect_of_a_constant_difference_is_infinite() -> None:

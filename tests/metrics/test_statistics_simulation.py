@@ -58,8 +58,10 @@ def table(generator: np.random.Generator, runs: int, columns: int) -> tuple[np.n
 
 
 def family_wise_errors(true_differences: int) -> tuple[float, float, float]:
-    """The share of tables in which a difference is found that is not there, corrected and uncorrected, and the
-    share of the true ones that is found."""
+    """The shares of tables in which a difference is found that is not there, corrected and uncorrected.
+
+    And the share of the true ones that is found.
+    """
     generator = np.random.default_rng(5)
     tables, runs, columns = 700, 5, 4
     corrected = uncorrected = found = 0
