@@ -116,7 +116,9 @@ def compare_rows(
 
 
 def default_baseline(rows: Sequence[Row]) -> str:
-    """What rows are compared with unasked: cross-entropy if there is such a row, else base, else the first."""
+    """What rows are compared with unasked: cross-entropy's if there is one, else the base's, else the
+    first.
+    """
     for loss in ("ce", "base"):
         of_loss = [row for row in rows if row.loss == loss]
         if len(of_loss) == 1:

@@ -19,7 +19,8 @@ __all__ = ["FORMATS", "formats_of", "write_report"]
 FORMATS = ("html", "md", "tex", "csv", "parquet", "json", "svg", "png", "model-index")
 """What a report can be written as."""
 
-_OF_ENDING = {".html": "html", ".htm": "html", ".md": "md", ".tex": "tex", ".csv": "csv", ".parquet": "parquet",
+_OF_ENDING = {".html": "html", ".htm": "html", ".md": "md", ".tex": "tex", ".csv": "csv",
+".parquet": "parquet",
               ".json": "json"}  # fmt: skip
 _UNSAFE = re.compile(r"[^\w.+-]+")
 
@@ -29,7 +30,8 @@ def formats_of(output: Path) -> tuple[str, ...]:
     found = _OF_ENDING.get(output.suffix.lower())
     if found is None:
         raise DiversityEvalError(
-            f"{output}: cannot tell the format; expected a name that ends in {', '.join(_OF_ENDING)}, or --format"
+            f"{output}: cannot tell the format; expected a name that ends in {', '.join(_OF_ENDING)}, "
+            "or --format"
         )
     return (found,)
 
@@ -47,9 +49,10 @@ def write_report(
 
     Args:
         comparison: what is written.
-        output: the page, `report.html`; other formats go beside it, under its name without the ending: `.md`,
-            `.tex`, `.json`, `_cells.csv` with a line per number and `_values.csv` (or `.parquet`) with a line per
-            prompt, figures into the folder `_figures`, model-index metadata by checkpoint into `_model_index`.
+        output: the page, `report.html`; other formats go beside it, under its name without the ending:
+            `.md`, `.tex`, `.json`, `_cells.csv` with a line per number and `_values.csv` (or `.parquet`)
+            with a
+            line per prompt, figures into the folder `_figures`, model cards' metadata into `_model_index`.
         formats: of `FORMATS`.
         title: the report's.
         max_bytes: the page's size; responses beyond it go into a file beside.

@@ -9,7 +9,8 @@ from diversity_eval.metrics.signature import Signature, metric_fields
 from diversity_eval.metrics.statistics import mean
 
 FIELDS: Mapping[str, str] = {
-    "k": "2", "temperature": "1", "top_p": "0.9", "top_k": "0", "max_new_tokens": "64", "data": "0c12f65b572a",
+    "k": "2", "temperature": "1", "top_p": "0.9", "top_k": "0", "max_new_tokens": "64",
+    "data": "0c12f65b572a",
     "lm_eval": "0.4.13", "prompt": "chat@4e28a51badb6", "version": "0.1.0",
 }  # fmt: skip
 DIRECTIONS = {

@@ -38,7 +38,8 @@ def test_equal_signatures_share_a_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("k", "16"), ("temperature", "0.3"), ("max_new_tokens", "256"), ("data", "ffffffffffff"), ("prompt", "plain"),
+    [("k", "16"), ("temperature", "0.3"), ("max_new_tokens", "256"), ("data", "ffffffffffff"),
+    ("prompt", "plain"),
      ("top_k", "50"), ("task", "short_stories@2.0"), ("checkpoint.num_beams", "4"), ("tokenizer", "intl")],
 )  # fmt: skip
 def test_any_difference_in_how_a_number_came_about_makes_a_column_of_its_own(

@@ -17,7 +17,8 @@ def test_all_figures_are_there_and_each_has_a_task_of_ours() -> None:
     assert {row.task for row in rows} - {"mmlu_label"} <= tasks  # that one is a group, joined by the report
     (row,) = [
         r for r in rows
-        if (r.table, r.benchmark, r.method, r.model, r.metric) == ("1", "short_stories", "ce", "Llama-3.1-8B", "self_bleu")
+        if (r.table, r.benchmark, r.method, r.model, r.metric) == ("1", "short_stories", "ce",
+        "Llama-3.1-8B", "self_bleu")
     ]  # fmt: skip
     assert (row.mean, row.std, row.scale) == (22.6, 8.5, 1.0)
 
@@ -66,7 +67,8 @@ def test_beside_the_columns_that_measure_the_same(tmp_path: Path) -> None:
 def _published(benchmark: str, method: str, metric: str) -> float:
     (row,) = [
         r for r in published_rows()
-        if (r.benchmark, r.method, r.metric, r.model, r.sft_dataset) == (benchmark, method, metric, "Llama-3.1-8B", "alpaca")
+        if (r.benchmark, r.method, r.metric, r.model, r.sft_dataset) == (benchmark, method, metric,
+        "Llama-3.1-8B", "alpaca")
     ]  # fmt: skip
     return row.mean
 

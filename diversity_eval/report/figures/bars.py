@@ -72,7 +72,8 @@ def _bars(comparison: Comparison, column: Column, cells: Sequence[Cell], id: str
         best = ", ".join(short(cell.row) for cell in cells if cell.best)
         return sheet.finish(
             id, section, _name(column), f"Mean over prompts with its interval.{line}",
-            f"{_name(column)} of {len(cells)} runs." + (f" Best or not distinguishable from it: {best}." if best else ""),
+            f"{_name(column)} of {len(cells)} runs." + (f" Best or not distinguishable from it: {best}." if
+            best else ""),
             ("Run", "Mean and interval", "Not whole"), rows,
         )  # fmt: skip
 
@@ -96,7 +97,8 @@ def _differences(comparison: Comparison, column: Column, cells: Sequence[Cell], 
             )
             sheet.own(whisker, place[cell.row])
             (point,) = axes.plot(
-                [difference.difference], [y], marker=look.marker, markersize=7, linestyle="", color=look.colour,
+                [difference.difference], [y], marker=look.marker, markersize=7, linestyle="",
+                color=look.colour,
                 markerfacecolor=look.colour if word else "none",
             )  # fmt: skip
             sheet.own(
@@ -121,7 +123,8 @@ def _differences(comparison: Comparison, column: Column, cells: Sequence[Cell], 
         told = [short(cell.row) for cell in cells if better_worse(column, cell, comparison.settings.alpha)]
         return sheet.finish(
             id, "difference", f"{_name(column)}, difference from the baseline",
-            "Mean difference on the shared prompts with its interval. Filled: significant after correction over the "
+            "Mean difference on the shared prompts with its interval. Filled: significant "
+            "after correction over the "
             "table; hollow: not told from the baseline.",
             f"Differences from the baseline in {_name(column)}; significant: {', '.join(told) or 'none'}.",
             ("Run", "Against", "Difference and interval", "Corrected p", "Verdict"), rows,

@@ -31,7 +31,8 @@ def coverage_figures(comparison: Comparison) -> Iterator[Figure]:
             title = f"{task_title(task)}{f' ({variant})' if variant else ''}: pass@k"
             yield _curves(
                 comparison, columns, f"coverage-{number}", "coverage", title, "k samples", "pass@k",
-                "The share of problems that at least one of k samples solves (unbiased estimator), with its interval.",
+                "The share of problems that at least one of k samples solves (unbiased "
+                "estimator), with its interval.",
             )  # fmt: skip
 
 
@@ -99,7 +100,8 @@ def _curve(sheet, axes, found: Mapping[int, Cell], look, place: int, label: str,
     banded = [x for x in xs if not math.isnan(found[x].lower)]
     if len(banded) > 1:
         band = axes.fill_between(
-            banded, [found[x].lower for x in banded], [found[x].upper for x in banded], color=look.colour, alpha=0.13,
+            banded, [found[x].lower for x in banded], [found[x].upper for x in banded],
+            color=look.colour, alpha=0.13,
             linewidth=0,
         )  # fmt: skip
         sheet.own(band, place)

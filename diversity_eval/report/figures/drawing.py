@@ -1,4 +1,5 @@
-"""Drawing with matplotlib, and making of its SVG what a page with a strict policy and two colour schemes takes."""
+"""Drawing with matplotlib, and making of its SVG what a page with a strict policy and two colour schemes
+takes."""
 
 from __future__ import annotations
 
@@ -141,7 +142,9 @@ def canvas(width: float, height: float, columns: int = 1, rows: int = 1, **optio
 
 
 def styles(comparison: Comparison) -> dict[str, Style]:
-    """By row label: a colour, a marker and a hatch for each loss; rows without one get those that are left."""
+    """By row label: a colour, a marker and a hatch for each loss; rows without one get those that are
+    left.
+    """
     losses = [row.loss for row in comparison.rows if row.loss is not None and row.loss not in LOSS_ORDER]
     known = [*LOSS_ORDER, *dict.fromkeys(losses)]
     other = 0

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["first_token_figures"]
 
+_Run = tuple[int, str, Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]]
+"""A row's place and label, and its prompts with their distributions."""
+_KINDS = ("right", "distractor", "rest")
+
 _MOST_PROMPTS = 3
 _MOST_RUNS = 6
 _TASK = "first_token_probe"
@@ -19,7 +23,7 @@ _TASK = "first_token_probe"
 
 def first_token_figures(comparison: Comparison) -> Iterator[Figure]:
     """One for each of the first prompts that the runs share."""
-    runs: list[tuple[int, str, dict[str, tuple[str, Sequence[Mapping[str, Any]]]]]] = []
+    runs: list[_Run] = []
     for place, row in enumerate(comparison.rows):
         for each in row.evaluations if not row.members else ():
             evaluation = comparison.evaluations[each]
@@ -35,8 +39,7 @@ def first_token_figures(comparison: Comparison) -> Iterator[Figure]:
 
 
 def _figure(
-    comparison: Comparison, runs: Sequence[tuple[int, str, dict[str, tuple[str, Sequence[Mapping[str, Any]]]]]],
-    key: str, id: str, total: int,
+    comparison: Comparison, runs: Sequence[_Run], key: str, id: str, total: int,
 ) -> Figure:  # fmt: skip
     style = styles(comparison)
     outcomes: dict[tuple[str, str], None] = {}
@@ -72,7 +75,8 @@ def _figure(
                 )
                 sheet.own(bar, place, f"{label}, {outcome[1]}: {value:.3f}")
             axes.bar([0], [0], color=look.colour, label=short(label, 22))
-        axes.set_xticks(range(len(order)), [short(name, 11) for _, name in order], rotation=40 if len(order) > 7 else 0,
+        axes.set_xticks(range(len(order)), [short(name, 11) for _, name in order],
+        rotation=40 if len(order) > 7 else 0,
                         ha="right" if len(order) > 7 else "center")  # fmt: skip
         rights = sum(kind == "right" for kind, _ in order)
         axes.axvline(rights - 0.5, color="#5f5f5f", linewidth=1, linestyle=(0, (1.5, 2)))

@@ -80,7 +80,8 @@ def _map(column: Column, cells: dict[tuple[float, float], Cell], model: str, id:
         axes.set_ylabel("γ", rotation=0)
         return sheet.finish(
             id, "ablation", title,
-            "The stronger the colour, the larger the number. Hatched: not run. Bold: best of the column, or not told from it.",
+            "The stronger the colour, the larger the number. Hatched: not run. Bold: best of "
+            "the column, or not told from it.",
             f"{title}: from {low:.{decimals}f} to {high:.{decimals}f} over {len(cells)} settings.",
             ("", *(f"β = {beta:g}" for beta in betas)), rows,
         )  # fmt: skip

@@ -43,7 +43,8 @@ def _figure(comparison: Comparison, plane: Plane, id: str) -> Figure:
     with canvas(5.2, 4.2 if few else 4.8) as sheet:
         (axes,) = sheet.axes
         front = sorted(
-            ((comparison.cells[p, plane.diversity.key].mean, comparison.cells[p, plane.quality.key].mean) for p in plane.front),
+            ((comparison.cells[p, plane.diversity.key].mean, comparison.cells[p, plane.quality.key].mean)
+            for p in plane.front),
         )  # fmt: skip
         axes.plot(
             [x for x, _ in front],
@@ -70,7 +71,8 @@ def _figure(comparison: Comparison, plane: Plane, id: str) -> Figure:
                 f"{up.title} {with_interval(y.mean, y.lower, y.upper, up.decimals)}"
             )
             (point,) = axes.plot(
-                [x.mean], [y.mean], marker=look.marker, color=look.colour, markersize=7 if few else 5, linestyle="",
+                [x.mean], [y.mean], marker=look.marker, color=look.colour, markersize=7 if few else 5,
+                linestyle="",
                 markeredgecolor=INK if label in plane.front else look.colour, markeredgewidth=1.1, zorder=3,
             )  # fmt: skip
             sheet.own(point, place[label], said)
@@ -95,8 +97,10 @@ def _figure(comparison: Comparison, plane: Plane, id: str) -> Figure:
         front_said = ", ".join(short(label) for label in plane.front)
         return sheet.finish(
             id, "plane", f"{plane.title}: quality against diversity",
-            "Each run's mean over prompts with its interval in both directions. The dashed line is the Pareto front: "
+            "Each run's mean over prompts with its interval in both directions. The dashed "
+            "line is the Pareto front: "
             "runs that no other beats in one without being beaten in the other (outlined).",
-            f"{len(plane.points)} runs by {across.title} and {up.title} on {plane.title}; on the Pareto front: {front_said}.",
+            f"{len(plane.points)} runs by {across.title} and {up.title} on {plane.title}; on "
+            f"the Pareto front: {front_said}.",
             ("Run", across.title, up.title, "On the front"), rows,
         )  # fmt: skip

@@ -54,8 +54,9 @@ def select_responses(
     kept, prompts = (sum(len(each["prompts"]) for each in some) for some in (chosen, sets))
     return Selection(
         tuple(each for each in chosen if each["prompts"]), inside, total - inside,
-        f"{inside:,} of {total:,} responses are in this page: those to the {kept:,} of {prompts:,} prompts on which "
-        "the runs differ most. All of them are in the file beside it.",
+        f"{inside:,} of {total:,} responses are in this page: those to the {kept:,} of "
+        f"{prompts:,} prompts on "
+        "which the runs differ most. All of them are in the file beside it.",
     )  # fmt: skip
 
 
@@ -83,7 +84,9 @@ def _first(of: Mapping[str, Any], count: int) -> Mapping[str, Any]:
 
 
 def _spreads(of: Mapping[str, Any]) -> list[float]:
-    """By prompt, the largest distance between two runs in any metric, as a share of the metric's own range."""
+    """By prompt, the largest distance between two runs in any metric, as a share of the metric's own
+    range.
+    """
     spreads = [0.0] * len(of["prompts"])
     for value in of["values"]:
         known = [number for line in value["by_source"] for number in line if number is not None]

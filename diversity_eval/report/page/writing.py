@@ -94,7 +94,8 @@ def write_page(
         document: the report's data (docs/design/report.md).
         figures: shown in this order.
         responses: response sets for the browser.
-        max_bytes: of the page. Where the responses are too many, those to the prompts on which the runs differ
+        max_bytes: of the page. Where the responses are too many, those to the prompts on which the runs
+        differ
             most are in it, and all of them are in `NAME.responses.jsonl.gz` beside it.
 
     Raises:
@@ -167,13 +168,13 @@ def _figure(figure: PageFigure) -> str:
         ) + "</tr>"
         for row in figure.rows
     )  # fmt: skip
-    name = escape(figure.id, quote=True)
+    name, title = escape(figure.id, quote=True), escape(figure.title, quote=True)
     return (
         f'<figure class="panel" id="figure-{name}"><h3>{escape(figure.title)}</h3>'
         f'<div class="drawing" role="img" aria-label="{escape(figure.alt, quote=True)}">{figure.svg}</div>'
         f"<figcaption>{escape(figure.caption)}</figcaption>"
         f'<details><summary>Numbers<span class="unseen"> of {escape(figure.title)}</span></summary>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Numbers of {escape(figure.title, quote=True)}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Numbers of {title}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></figure>"
     )
 
@@ -193,7 +194,10 @@ def _fallback(document: Mapping[str, Any]) -> str:
             mean = cell["mean"] if cell else None
             shown.append(f"<td>{mean:.{column['decimals']}f}</td>" if mean is not None else "<td></td>")
         lines.append(f'<tr><th scope="row">{escape(row["label"])}</th>{"".join(shown)}</tr>')
-    return f'<table><thead><tr><th scope="col">Run</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return (
+        f'<table><thead><tr><th scope="col">Run</th>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
 
 
 def _lines(responses: Sequence[Mapping[str, Any]]) -> list[bytes]:

@@ -16,8 +16,9 @@ __all__ = ["cells_frame", "tidy"]
 
 
 def cells_frame(comparison: Comparison) -> pd.DataFrame:
-    """A line for each cell: `row`, `model`, `loss`, `task`, `metric`, `variant`, `mean`, `std`, `lower`, `upper`,
-    `n`, `available`, `marks`, `best`, `tested`, and of the test against the baseline `other`, `difference`,
+    """A line for each cell: `row`, `model`, `loss`, `task`, `metric`, `variant`, `mean`, `std`, `lower`,
+    `upper`, `n`, `available`, `marks`, `best`, `tested`, and of the test against the baseline `other`,
+    `difference`,
     `difference_lower`, `difference_upper`, `effect_size`, `p_value`, `p_adjusted`, `shared`; nan without one.
     """
     import pandas as pd
@@ -30,8 +31,10 @@ def cells_frame(comparison: Comparison) -> pd.DataFrame:
             test = asdict(cell.difference) if cell.difference is not None else {}
             lines.append(
                 {
-                    "row": _text(cell.row), "model": _text(row.model), "loss": row.loss, "task": _text(column.task),
-                    "metric": _text(column.metric), "variant": _text(column.variant), "headline": column.headline,
+                    "row": _text(cell.row), "model": _text(row.model), "loss": row.loss,
+                    "task": _text(column.task),
+                    "metric": _text(column.metric), "variant": _text(column.variant),
+                    "headline": column.headline,
                     "higher_is_better": column.higher_is_better, "mean": cell.mean, "std": cell.std,
                     "lower": cell.lower, "upper": cell.upper, "n": cell.n, "available": cell.available,
                     "marks": "; ".join(cell.marks), "best": cell.best, "tested": cell.tested,
@@ -61,9 +64,12 @@ def tidy(comparison: Comparison) -> pd.DataFrame:
             frames.append(
                 pd.DataFrame(
                     {
-                        "row": _text(cell.row), "model": _text(rows[cell.row].model), "loss": rows[cell.row].loss,
-                        "task": _text(evaluation.task), "metric": column.metric, "variant": _text(column.variant),
-                        "prompt": [_text(prompt.key) for prompt in evaluation.prompts], "value": metric.values,
+                        "row": _text(cell.row), "model": _text(rows[cell.row].model),
+                        "loss": rows[cell.row].loss,
+                        "task": _text(evaluation.task), "metric": column.metric,
+                        "variant": _text(column.variant),
+                        "prompt": [_text(prompt.key) for prompt in evaluation.prompts],
+                        "value": metric.values,
                         "signature": _text(_signature(column.metric, dict(metric.signature))),
                     }
                 )

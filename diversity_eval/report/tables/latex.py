@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["latex"]
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "λ": r"$\lambda$", "γ": r"$\gamma$", "β": r"$\beta$", "−": r"$-$", "–": "--", "—": "---", "’": "'", "…": r"\ldots{}",
+    "λ": r"$\lambda$", "γ": r"$\gamma$", "β": r"$\beta$", "−": r"$-$", "–": "--", "—": "---", "’": "'",
+    "…": r"\ldots{}",
     "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "“": "``", "”": "''", "@": "@",
 }  # fmt: skip
 _SPACE = re.compile(r"\s+")
@@ -70,7 +72,9 @@ def _entry(entry: Entry, marks: dict[tuple[str, ...], int]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as LaTeX prints it; what pdfLaTeX has no glyph for becomes its nearest letters, or a question mark."""
+    """Text as LaTeX prints it; what pdfLaTeX has no glyph for becomes its nearest letters, or a question
+    mark.
+    """
     return "".join(map(_character, _SPACE.sub(" ", text)))
 
 

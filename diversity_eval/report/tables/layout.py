@@ -60,7 +60,7 @@ class Table:
 def tables_of(comparison: Comparison) -> list[Table]:
     """One table for each set of benchmarks that have the same metrics, in the leaderboard's order.
 
-    Several models with several losses: losses down and models across, as the paper prints. Otherwise runs down.
+    Several models with several losses: losses down and models across, as the paper prints; else runs down.
     """
     by_task: dict[tuple[str, str], list[Column]] = {}
     for column in comparison.columns:
@@ -139,10 +139,11 @@ def _text(cell: Cell, decimals: int) -> str:
 
 
 def _notes(comparison: Comparison, benchmarks: Sequence[tuple[str, list[Column]]]) -> list[str]:
-    percent = f"{100 * (1 - comparison.settings.alpha):g}"
+    percent = f"{100 * comparison.settings.alpha:g}"
     notes = [
-        "Mean ± standard deviation over prompts. Bold: the best of its column and what a paired test does not tell from "
-        f"it (permutation, Holm-corrected over the table, {percent} %)."
+        "Mean ± standard deviation over prompts. Bold: the best of its column and what a "
+        "paired permutation test "
+        f"at {percent} %, Holm-corrected over the table, does not tell from it."
     ]
     for title, columns in benchmarks:
         for note in dict.fromkeys(note for column in columns for note in column.notes):

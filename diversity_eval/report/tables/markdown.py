@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["markdown"]
 
-# What Markdown (and the HTML in it) could take for markup; and what would end a line or a cell.
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$:@.-])")
+# What Markdown (and the HTML in it) could take for markup, at the beginning of a line also lists; and what
+# would
+# end a line or a cell.
+_MARKUP = re.compile(r"[\`*_{}\[\]<>#|~&$@]|(?<=:)/|(?<=www)\.|^[-+=]|(?<=^[0-9])[.)]")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -61,4 +63,4 @@ def _entry(entry: Entry, marks: dict[tuple[str, ...], int]) -> str:
 
 
 def _escape(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", _BREAKS.sub(" ", text).encode("utf-8", "replace").decode("utf-8"))
+    return _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text).encode("utf-8", "replace").decode("utf-8"))
