@@ -147,7 +147,11 @@ def paired_tests(
     patterns = resamples if resamples is not None else max(_LEAST_PATTERNS, _PATTERNS_PER_TEST * family)
     _check_resamples(patterns, "paired_tests")
     count, size = second.shape
-    found = PairedTests(*(np.full(size, np.nan) for _ in range(5)), n=np.zeros(size, dtype=np.int64))
+    unknown = np.full(size, np.nan)
+    found = PairedTests(
+        difference=unknown, lower=unknown.copy(), upper=unknown.copy(), effect_size=unknown.copy(),
+        p_value=unknown.copy(), n=np.zeros(size, dtype=np.int64),
+    )  # fmt: skip
     width = columns_at_once(max(count, _PATTERNS_AT_ONCE))
     for begin in range(0, size, width):
         part = slice(begin, begin + width)
