@@ -56,7 +56,14 @@ function chooser(label, options, chosen, onchange) {
   for (const [value, text] of options) {
     select.append(el('option', { value, selected: String(value) === String(chosen) }, text));
   }
-  return el('label', {}, label, select);
+  return labelled(label, select);
+}
+
+let controlCount = 0;
+
+function labelled(label, control) {
+  control.id = `control-${controlCount++}`;
+  return el('div', { class: 'control-box' }, el('label', { for: control.id }, label), control);
 }
 
 function checkbox(label, checked, onchange) {
@@ -71,5 +78,5 @@ function search(label, onchange) {
     type: 'search', autocomplete: 'off', spellcheck: 'false',
     oninput: () => { clearTimeout(waiting); waiting = setTimeout(() => onchange(input.value), 120); },
   });
-  return el('label', {}, label, input);
+  return labelled(label, input);
 }
