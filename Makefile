@@ -13,6 +13,7 @@ demo: $(STAMP)
 	$(BIN)/diversity-eval demo
 
 test: $(STAMP) check
+	scripts/install_browser.sh || test -z "$$CI"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not vllm"
 
 check: $(STAMP)

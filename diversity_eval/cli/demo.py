@@ -1,6 +1,7 @@
 """`diversity-eval demo`: the main job on an embedded default."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -21,9 +22,9 @@ __all__ = ["demo"]
 def demo(output: Path, num_samples: int, as_json: bool) -> None:
     """Fine-tune a tiny built-in model with two losses, evaluate all versions with lm_eval, compare.
 
-    Trains the base model at the first call (less than a minute on two cores), then runs the commands that it
-    prints. Needs no network and no GPU, but the extras `hf` and `train`; without `train` it evaluates the
-    base model alone.
+    Trains the base model at the first call (less than a minute on two cores), runs the commands that it
+    prints, and ends with a report to open in a browser. Needs no network and no GPU, but the extras `hf` and
+    `train`; without `train` it evaluates the base model alone.
     """
     from diversity_eval.cli.demo_tables import (
         print_commands,
@@ -36,6 +37,7 @@ def demo(output: Path, num_samples: int, as_json: bool) -> None:
     from diversity_eval.demo.comparison import differences
     from diversity_eval.demo.fine_tuning import missing_libraries
     from diversity_eval.demo.model import demo_model
+    from diversity_eval.demo.reporting import report_command, write_demo_report
     from diversity_eval.demo.run import DemoRun
 
     started = time.monotonic()
@@ -52,11 +54,14 @@ def demo(output: Path, num_samples: int, as_json: bool) -> None:
         print_commands(run, model)
     result = run.carry_out(model)
     found = differences(result.evaluations)
+    page = write_demo_report(result.evaluations, output)
     if as_json:
-        click.echo(json.dumps(report(run, model, result, found, missing)))
+        click.echo(json.dumps({**report(run, model, result, found, missing), "report": str(page)}))
         return
+    command = report_command(output)
     print_training(result.trained)
     print_table(result.evaluations, found, num_samples)
     print_responses(result.evaluations)
     click.echo(f"\nEvery metric, its signature and every response: {output / 'evaluations'}")
+    click.echo(f"The report, to open in a browser: {page}\n  {shlex.join(['diversity-eval', *command])}")
     click.echo(f"Done in {time.monotonic() - started:.0f} s.")

@@ -89,13 +89,17 @@ def write_report(
 
 
 def _html(comparison: Comparison, output: Path, title: str, max_bytes: int) -> list[Path]:
+    from importlib.util import find_spec
+
     from diversity_eval.report.document import document, response_sets
     from diversity_eval.report.figures import draw_figures
     from diversity_eval.report.page import write_page
 
+    # A page without figures is worth more than none.
+    figures = draw_figures(comparison) if find_spec("matplotlib") is not None else []
     page = output if output.suffix.lower() in (".html", ".htm") else output.with_suffix(".html")
     written = write_page(
-        page, document(comparison, title=title), figures=draw_figures(comparison),
+        page, document(comparison, title=title), figures=figures,
         responses=response_sets(comparison), max_bytes=max_bytes,
     )  # fmt: skip
     return [page, *([written.beside] if written.beside is not None else [])]

@@ -22,8 +22,12 @@ def summarise(comparison: Comparison) -> list[str]:
     """
     if len(comparison.rows) < 2:
         return []
-    found = [sentence for plane in planes(comparison) if (sentence := _of_plane(comparison, plane))]
-    found += [sentence for column in sole_diversity(comparison) if (sentence := _alone(comparison, column))]
+    place = {column.key: number for number, column in enumerate(comparison.columns)}
+    of_columns = [
+        *((place[plane.diversity.key], _of_plane(comparison, plane)) for plane in planes(comparison)),
+        *((place[column.key], _alone(comparison, column)) for column in sole_diversity(comparison)),
+    ]
+    found = [sentence for _, sentence in sorted(of_columns, key=lambda pair: pair[0]) if sentence]
     found += _elsewhere(comparison)
     return found or ["No two runs have a result in common, so nothing can be said about their differences."]
 
@@ -88,7 +92,8 @@ def _of_plane(comparison: Comparison, plane: Plane) -> str | None:
     return (
         f"{plane.title}: {best} is the most diverse at no significant cost in quality: {name} "
         f"{_shown(diversity, plane.diversity)} ({_change(diversity, plane.diversity, _other(diversity))}), "
-        f"quality {_shown(quality, plane.quality)} ({_change(quality, plane.quality)})."
+        f"{metric_title(plane.quality.metric).title} {_shown(quality, plane.quality)} "
+        f"({_change(quality, plane.quality)})."
         f"{peers_said}{cost}"
     )
 

@@ -9,7 +9,7 @@ from diversity_eval import cli as package
 from diversity_eval.cli import cli
 from diversity_eval.errors import DiversityEvalError
 
-COMMANDS = ("data", "demo", "doctor", "judge-check", "quantize", "score", "train")
+COMMANDS = ("data", "demo", "doctor", "judge-check", "quantize", "report", "score", "train")
 
 
 def test_help_lists_every_command_and_loads_none_of_the_libraries() -> None:

@@ -52,6 +52,10 @@ def test_a_first_time_user_sees_the_comparison_and_the_responses(cache_home: Pat
         assert record["prompt_template"].startswith("chat@")
         rows[version] = record["signatures"]["self_bleu"]
     assert len(set(rows.values())) == 1  # or they would not belong in one column
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<title>The demo: a tiny model and its fine-tuned versions</title>" in page
+    assert page.count('<figure class="panel"') == 2  # differences from ce, of stories and of prompts
+    assert "The report, to open in a browser: out/report.html" in shown
     for version in ("ce", "tofu"):
         log = (tmp_path / "out" / "checkpoints" / version / "log.jsonl").read_text(encoding="utf-8")
         first, *_, last = [json.loads(line) for line in log.splitlines()]

@@ -27,7 +27,7 @@ def coverage_figures(comparison: Comparison) -> Iterator[Figure]:
         if column.metric.startswith(_AT) and k.isdigit():
             families.setdefault((column.task, column.variant), {})[int(k)] = column
     for number, ((task, variant), columns) in enumerate(families.items()):
-        if len(columns) > 1:
+        if len(columns) > 1 and any(comparison.cells_of(column.key) for column in columns.values()):
             title = f"{task_title(task)}{f' ({variant})' if variant else ''}: pass@k"
             yield _curves(
                 comparison, columns, f"coverage-{number}", "coverage", title, "k samples", "pass@k",
@@ -47,7 +47,7 @@ def length_figures(comparison: Comparison) -> Iterator[Figure]:
                 task = task.replace(ending, "")
             families.setdefault(task, {}).setdefault(int(tokens), column)
     for number, (task, columns) in enumerate(families.items()):
-        if len(columns) > 1:
+        if len(columns) > 1 and any(comparison.cells_of(column.key) for column in columns.values()):
             yield _curves(
                 comparison, columns, f"length-{number}", "length", f"{task_title(task)}: Self-BLEU by length",
                 "new tokens", "Self-BLEU  (more diverse ↓)",

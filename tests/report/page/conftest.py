@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Error, Page, Request, sync_playwright
 
 from diversity_eval.report import compare, load_runs
 from diversity_eval.report.document import document, response_sets
@@ -26,6 +26,20 @@ class Opened:
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
+
+    def note_error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
+    def note_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def note_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +67,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Opened]]:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         found = Opened(context.new_page())
-        found.page.on("pageerror", lambda error: found.errors.append(str(error)))
-        found.page.on(
-            "console", lambda message: found.errors.append(message.text) if message.type == "error" else None
-        )
-        found.page.on("request", lambda request: found.requests.append(request.url))
-        found.page.on("dialog", lambda dialog: (found.dialogs.append(dialog.message), dialog.dismiss()))
+        found.page.on("pageerror", found.note_error)
+        found.page.on("console", found.note_message)
+        found.page.on("request", found.note_request)
+        found.page.on("dialog", found.dismiss)
         found.page.set_default_timeout(8_000)
         found.page.goto(f"file://{path}{anchor}")
         found.page.wait_for_selector("html[data-ready]")

@@ -91,7 +91,7 @@ def test_filtering_by_text_task_and_metric(report: Path, visit: Visit) -> None:
     assert all("TOFU" in name for name in names(page)[1:])
     page.get_by_label("Filter by name, model, loss").fill("")
     expect(page.locator("#board tr.metrics th")).to_have_count(5)
-    page.get_by_label("NoveltyBench").uncheck()
+    page.get_by_role("checkbox", name="NoveltyBench").uncheck()
     expect(page.locator("#board tr.metrics th")).to_have_count(3)
     page.get_by_label("All metrics").check()
     expect(page.locator("#board tr.metrics th", has_text="Words")).to_have_count(1)
