@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from diversity_eval.report.compare import compare_rows
 from diversity_eval.report.comparison import Comparison, Row
 from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, MetricValues
 
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 BETTER = {"self_bleu": False, "quality": True, "distinct": True, "utility": True, "accuracy": True,
 "asr": False,
           "mass_right": True}  # fmt: skip
@@ -19,7 +21,7 @@ SIGNATURE = {"k": "10", "temperature": "1", "top_p": "0.9", "max_new_tokens": "6
 def evaluation(
     checkpoint: str,
     task: str,
-    values: Mapping[str, Sequence[float]],
+    values: Mapping[str, "Sequence[float] | Floats"],
     *,
     signature: Mapping[str, str] | None = None,
     available: int | None = None,

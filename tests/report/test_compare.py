@@ -11,7 +11,8 @@ from tests.report.comparisons import comparison, evaluation
 
 
 def values(mean: float, n: int = 30, seed: int = 0) -> list[float]:
-    return (mean + np.random.default_rng(seed).normal(size=n)).tolist()
+    drawn: list[float] = (mean + np.random.default_rng(seed).normal(size=n)).tolist()
+    return drawn
 
 
 def rows(*labels: str) -> list[Row]:
@@ -169,4 +170,4 @@ def test_unknown_names_are_errors() -> None:
         ({"groups": {"g": ["x*"]}}, r"--group g: no model matches 'x\*'"),
     ):
         with pytest.raises(DiversityEvalError, match=message):
-            compare_rows(rows("a"), made, **options)  # type: ignore[arg-type]
+            compare_rows(rows("a"), made, **options)
