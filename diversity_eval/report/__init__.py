@@ -4,7 +4,8 @@
 
     runs = load_runs(["results/ce", "results/tofu"])
     comparison = compare(runs, baseline="ce")
-    comparison.cells_frame()      # a pandas line per number, with interval, test and effect size
+    from diversity_eval.report.tables import cells_frame
+    cells_frame(comparison)       # a pandas line per number, with interval, test and effect size
 
 Loads numpy when it compares, pandas for frames, matplotlib for figures; never lm-eval, torch or the network.
 """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diversity_eval.report.evaluation import Evaluation
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
+    Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 
 __all__ = ["compare_rows", "default_baseline"]
 
@@ -287,27 +288,34 @@ def _mark_best(
 ) -> None:
     """Mark what is best of each column, and whatever cannot be told from it.
 
-    Only rows over the prompts that the most complete rows have take part; a column of one has no best.
+    Rows compete on the largest set of prompts that two or more of them have, so one run over more prompts than
+    all others does not end the competition, and one over a few is not in it.
     """
     import numpy as np
 
     pairs = []
     for each in values:
         single = [label for label in each.labels if label not in groups]
-        defined = {label: ~np.isnan(each.of(label)) for label in single}
-        most = max((int(mask.sum()) for mask in defined.values()), default=0)
-        whole = [label for label in single if most and int(defined[label].sum()) == most]
-        whole = [label for label in whole if (defined[label] == defined[whole[0]]).all()]
-        if each.column.higher_is_better is None or len(whole) < 2:
+        field, prompts = _competitors({label: ~np.isnan(each.of(label)) for label in single})
+        if each.column.higher_is_better is None or len(field) < 2:
             continue
-        sign, place = 1 if each.column.higher_is_better else -1, each.column.key
-        means = {label: sign * cells[label, place].mean for label in whole}
+        sign, key = 1 if each.column.higher_is_better else -1, each.column.key
+        means = {label: sign * float(each.of(label)[prompts].mean()) for label in field}
         first = max(means, key=means.__getitem__)
-        cells[first, place] = replace(cells[first, place], best=True)
-        pairs += [_Pair(each, label, first) for label in whole if label != first]
+        cells[first, key] = replace(cells[first, key], best=True)
+        pairs += [_Pair(each, label, first) for label in field if label != first]
     for pair, difference in _tested(pairs, settings):
-        key = pair.row, pair.values.column.key
-        cells[key] = replace(cells[key], best=not difference.p_adjusted < settings.alpha)
+        place = pair.row, pair.values.column.key
+        cells[place] = replace(cells[place], best=not difference.p_adjusted < settings.alpha)
+
+
+def _competitors(defined: Mapping[str, Booleans]) -> tuple[list[str], Booleans | None]:
+    """The rows that have all of the largest set of prompts that any two of them have, and that set."""
+    for prompts in sorted(defined.values(), key=lambda mask: -int(mask.sum())):
+        field = [label for label, mask in defined.items() if prompts.any() and mask[prompts].all()]
+        if len(field) > 1:
+            return field, prompts
+    return [], None
 
 
 def _tested(pairs: Sequence[_Pair], settings: Settings) -> list[tuple[_Pair, Difference]]:

@@ -88,6 +88,21 @@ def test_a_partial_run_is_never_the_best_and_one_run_has_no_best() -> None:
     assert alone.warnings == ("there is one run only (a); nothing is compared",)
 
 
+def test_one_run_over_more_prompts_does_not_end_the_competition() -> None:
+    made = compare_rows(rows("whole", "half", "other half"), [
+        evaluation("whole", "short_stories", {"self_bleu": [9.0] * 15 + [0.0] * 15}, available=30),
+        evaluation("half", "short_stories", {"self_bleu": values(2, n=15)}, available=30),
+        evaluation("other half", "short_stories", {"self_bleu": values(5, n=15, seed=1)}, available=30),
+    ])  # fmt: skip
+    # On the prompts that all have, the first is the worst, though its own mean is lower than the last one's.
+    assert (
+        made.cells["whole", "short_stories/self_bleu"].mean
+        < made.cells["other half", "short_stories/self_bleu"].mean
+    )
+    best = {row.label: made.cells[row.label, "short_stories/self_bleu"].best for row in made.rows}
+    assert best == {"whole": False, "half": True, "other half": False}
+
+
 def test_a_loss_as_baseline_compares_within_each_model() -> None:
     made = comparison([("q-ce", "q", "ce"), ("q-tofu", "q", "tofu"), ("p-ce", "p", "ce"), ("p-tofu",
     "p", "tofu"),
