@@ -288,8 +288,8 @@ def _mark_best(
 ) -> None:
     """Mark what is best of each column, and whatever cannot be told from it.
 
-    Rows compete on the largest set of prompts that two or more of them have, so one run over more prompts than
-    all others does not end the competition, and one over a few is not in it.
+    Rows compete on the largest set of prompts that two or more of them have, so one run over more prompts
+    than all others does not end the competition, and one over a few is not in it.
     """
     import numpy as np
 
