@@ -14,6 +14,7 @@ from diversity_eval.report.joining import Joined, Result, join
 from diversity_eval.report.protocols import PROTOCOLS, Protocol
 from diversity_eval.report.rows import group_rows
 from diversity_eval.report.summary import summarise
+from diversity_eval.report.titles import LOSS_ORDER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +97,7 @@ def compare_rows(
     _check_keys(allowed, joined)
     said += differences
     chosen = baseline if baseline is not None else default_baseline(rows)
-    everyone = [*rows, *group_rows(rows, groups or {})]
+    everyone = [*_by_model(rows), *group_rows(rows, groups or {})]
     reference = _baselines(everyone, chosen)
     settings = Settings(
         baseline=chosen, confidence=confidence, alpha=alpha, seed=seed, resamples=resamples,
@@ -127,6 +128,23 @@ def default_baseline(rows: Sequence[Row]) -> str:
         if of_loss:
             return loss
     return rows[0].label
+
+
+def _by_model(rows: Sequence[Row]) -> list[Row]:
+    """Rows of one model together, in the order in which the models were named,
+    and in the paper's order of the
+    losses; what has no loss comes behind."""
+    models = list(dict.fromkeys(row.model for row in rows))
+    losses = [
+        *LOSS_ORDER,
+        *dict.fromkeys(row.loss for row in rows if row.loss not in LOSS_ORDER and row.loss),
+    ]
+    return sorted(
+        rows,
+        key=lambda row: (
+            models.index(row.model), losses.index(row.loss) if row.loss is not None else len(losses)
+        ),
+    )  # fmt: skip
 
 
 def _protocol(name: str | None) -> Protocol | None:

@@ -167,7 +167,7 @@ class Comparison:
 
     Attributes:
         settings: how it was made.
-        rows: in the order in which they were named; groups behind.
+        rows: by model, and by loss as the paper orders them; groups behind.
         columns: by task, headline metrics first.
         cells: by (row label, column key); only those that there are.
         evaluations: what was read, one for each task of each run.

@@ -66,6 +66,10 @@ def test_the_wheel_holds_tasks_judges_and_configs(wheel: Path) -> None:
         "diversity_eval/data/sources.yaml",
         "diversity_eval/prompting/chat_template.jinja",
         "diversity_eval/demo/tasks/demo_stories.yaml",
+        "diversity_eval/report/published_results.csv",
+        "diversity_eval/report/report.schema.json",
+        "diversity_eval/report/page/assets/page.html",
+        "diversity_eval/report/page/assets/main.js",
         "diversity_eval/py.typed",
     ):
         assert wanted in names
@@ -88,6 +92,23 @@ def test_the_literal_command(environment: Path, checkpoint: Path, data_folder: P
         (samples_file,) = tmp_path.glob(f"*/samples_{task}_*.jsonl")
         samples = [json.loads(line) for line in samples_file.read_text("utf-8").split("\n") if line]
         assert [len(sample["filtered_resps"][0]) for sample in samples] == [10, 10]
+    report = [
+        environment / "diversity-eval",
+        "report",
+        tmp_path,
+        "--published",
+        "alpaca",
+        "-o",
+        tmp_path / "r.html",
+    ]
+    compared = run([*report, "--format", "html,md,tex,csv,parquet,json,model-index"], tmp_path)
+    assert compared.returncode == 0, compared.stderr[-3000:]
+    assert "there is one run only" in compared.stderr
+    assert "<svg" not in (tmp_path / "r.html").read_text(encoding="utf-8")  # figures need the extra `report`
+    content = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert {value["column"] for value in content["published"]} == {
+        "short_stories/self_bleu", "small_prompts/self_bleu"
+    }  # fmt: skip
 
 
 def test_judges_and_rubrics_are_found_in_the_wheel_and_score_uses_them(

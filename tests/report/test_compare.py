@@ -94,7 +94,6 @@ def test_one_run_over_more_prompts_does_not_end_the_competition() -> None:
         evaluation("half", "short_stories", {"self_bleu": values(2, n=15)}, available=30),
         evaluation("other half", "short_stories", {"self_bleu": values(5, n=15, seed=1)}, available=30),
     ])  # fmt: skip
-    # On the prompts that all have, the first is the worst, though its own mean is lower than the last one's.
     assert (
         made.cells["whole", "short_stories/self_bleu"].mean
         < made.cells["other half", "short_stories/self_bleu"].mean
@@ -170,6 +169,12 @@ def test_means_without_values_by_prompt_are_shown_and_not_tested() -> None:
     assert (cell.tested, cell.best, cell.difference) == (False, False, None)
     assert math.isnan(cell.lower)
     assert cell.marks == ("no values by prompt",)
+
+
+def test_rows_stand_by_model_and_in_the_paper_s_order_of_losses() -> None:
+    named = [("b-tofu", "b", "tofu"), ("a-x", "a", None), ("b-base", "b", "base"), ("a-ce", "a", "ce")]
+    made = comparison([*named, ("b-own", "b", "own")])
+    assert [row.label for row in made.rows] == ["b-base", "b-tofu", "b-own", "a-ce", "a-x"]
 
 
 def test_the_same_seed_gives_the_same_comparison() -> None:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from diversity_eval.report.figures.drawing import Figure, canvas, legend_of, short, styles, with_interval
+from diversity_eval.report.figures.drawing import Canvas, Style, Figure, canvas, legend_of, short, styles, with_interval
 from diversity_eval.report.titles import LOSS_TITLES, metric_title, task_title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from diversity_eval.report.comparison import Cell, Column, Comparison
 
 __all__ = ["coverage_figures", "length_figures"]
@@ -70,7 +72,8 @@ def _curves(
             if not found:
                 continue
             drawn.append(row.label)
-            _curve(sheet, axes, found, style[row.label], place, row.label, decimals)
+            few = len(comparison.rows) <= _MOST_NAMED
+            _curve(sheet, axes, found, style[row.label], place, row.label, decimals, bands=few)
             rows.append((row.label, *(_said(found.get(x), decimals) for x in xs)))
         bottom, top = axes.get_ylim()
         axes.set_ylim(max(0.0, bottom), max(top, 0.05))  # shares and scores from 0 up
@@ -93,11 +96,16 @@ def _curves(
         )  # fmt: skip
 
 
-def _curve(sheet, axes, found: Mapping[int, Cell], look, place: int, label: str, decimals: int) -> None:  # type: ignore[no-untyped-def]
+def _curve(
+    sheet: Canvas, axes: Axes, found: Mapping[int, Cell], look: Style, place: int, label: str, decimals: int, *,
+    bands: bool,
+) -> None:  # fmt: skip
+    sheet, axes, found: Mapping[int, Cell], look, place: int, label: str, decimals: int, *, bands: bool
+) -> None:  # type: ignore[no-untyped-def]
     xs = list(found)
     (line,) = axes.plot(xs, [found[x].mean for x in xs], color=look.colour, linewidth=1.5)
     sheet.own(line, place)
-    banded = [x for x in xs if not math.isnan(found[x].lower)]
+    banded = [x for x in xs if bands and not math.isnan(found[x].lower)]
     if len(banded) > 1:
         band = axes.fill_between(
             banded, [found[x].lower for x in banded], [found[x].upper for x in banded],
