@@ -6,7 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from diversity_eval.report.figures.drawing import Canvas, Style, Figure, canvas, legend_of, short, styles, with_interval
+from diversity_eval.report.figures.drawing import (
+    Canvas,
+    Figure,
+    Style,
+    canvas,
+    legend_of,
+    short,
+    styles,
+    with_interval,
+)
 from diversity_eval.report.titles import LOSS_TITLES, metric_title, task_title
 
 if TYPE_CHECKING:
@@ -97,11 +106,9 @@ def _curves(
 
 
 def _curve(
-    sheet: Canvas, axes: Axes, found: Mapping[int, Cell], look: Style, place: int, label: str, decimals: int, *,
-    bands: bool,
+    sheet: Canvas, axes: Axes, found: Mapping[int, Cell], look: Style, place: int, label: str, decimals: int,
+    *, bands: bool,
 ) -> None:  # fmt: skip
-    sheet, axes, found: Mapping[int, Cell], look, place: int, label: str, decimals: int, *, bands: bool
-) -> None:  # type: ignore[no-untyped-def]
     xs = list(found)
     (line,) = axes.plot(xs, [found[x].mean for x in xs], color=look.colour, linewidth=1.5)
     sheet.own(line, place)
