@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from diversity_eval.report.figures.drawing import (
     Canvas,
@@ -16,10 +17,11 @@ from diversity_eval.report.figures.drawing import (
     styles,
     with_interval,
 )
-from diversity_eval.report.titles import LOSS_TITLES, metric_title, task_title
+from diversity_eval.report.titles import metric_title, task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from diversity_eval.report.comparison import Cell, Column, Comparison
 
@@ -27,7 +29,20 @@ __all__ = ["coverage_figures", "length_figures"]
 
 _AT = "pass_at_"
 _LENGTHS = ("_256", "_512")
-_MOST_NAMED = 10
+_TOGETHER = 8
+"""The most curves in one frame."""
+_IN_TURN = 6
+"""The most where nothing says what belongs together."""
+_STROKES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+"""For curves of one colour, one after the other; then again with hollow markers."""
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """What the axes of a figure say."""
+
+    across: str
+    up: str
 
 
 def coverage_figures(comparison: Comparison) -> Iterator[Figure]:
@@ -38,13 +53,12 @@ def coverage_figures(comparison: Comparison) -> Iterator[Figure]:
         if column.metric.startswith(_AT) and k.isdigit():
             families.setdefault((column.task, column.variant), {})[int(k)] = column
     for number, ((task, variant), columns) in enumerate(families.items()):
-        if len(columns) > 1 and any(comparison.cells_of(column.key) for column in columns.values()):
-            title = f"{task_title(task)}{f' ({variant})' if variant else ''}: pass@k"
-            yield _curves(
-                comparison, columns, f"coverage-{number}", "coverage", title, "k samples", "pass@k",
-                "The share of problems that at least one of k samples solves (unbiased "
-                "estimator), with its interval.",
-            )  # fmt: skip
+        title = f"{task_title(task)}{f' ({variant})' if variant else ''}: pass@k"
+        yield from _curves(
+            comparison, columns, f"coverage-{number}", "coverage", title, _Axes("k samples", "pass@k"),
+            "The share of problems that at least one of k samples solves (unbiased estimator), with its "
+            "interval.",
+        )  # fmt: skip
 
 
 def length_figures(comparison: Comparison) -> Iterator[Figure]:
@@ -58,71 +72,143 @@ def length_figures(comparison: Comparison) -> Iterator[Figure]:
                 task = task.replace(ending, "")
             families.setdefault(task, {}).setdefault(int(tokens), column)
     for number, (task, columns) in enumerate(families.items()):
-        if len(columns) > 1 and any(comparison.cells_of(column.key) for column in columns.values()):
-            yield _curves(
-                comparison, columns, f"length-{number}", "length", f"{task_title(task)}: Self-BLEU by length",
-                "new tokens", "Self-BLEU  (more diverse ↓)",
-                "Self-BLEU with more new tokens to a response, with its interval.",
-            )  # fmt: skip
+        yield from _curves(
+            comparison, columns, f"length-{number}", "length", f"{task_title(task)}: Self-BLEU by length",
+            _Axes("new tokens", "Self-BLEU  (more diverse ↓)"),
+            "Self-BLEU with more new tokens to a response, with its interval.",
+        )  # fmt: skip
 
 
 def _curves(
-    comparison: Comparison, columns: Mapping[int, Column], id: str, section: str, title: str, across: str,
-    up: str, caption: str,
-) -> Figure:  # fmt: skip
-    style = styles(comparison)
+    comparison: Comparison, columns: Mapping[int, Column], id: str, section: str, title: str, said: _Axes,
+    caption: str,
+) -> Iterator[Figure]:  # fmt: skip
     xs = sorted(columns)
+    curves: dict[str, dict[int, Cell]] = {}
+    for row in comparison.rows:
+        found = {x: cell for x in xs if (cell := comparison.cell(row.label, columns[x].key)) is not None}
+        known = {x: cell for x, cell in found.items() if not math.isnan(cell.mean)}
+        if known:
+            curves[row.label] = known
+    if len({x for curve in curves.values() for x in curve}) < 2:
+        return
+    style = styles(comparison)
     decimals = metric_title(columns[xs[0]].metric).decimals
-    rows, drawn = [], []
-    with canvas(5.2, 3.9) as sheet:
-        (axes,) = sheet.axes
-        for place, row in enumerate(comparison.rows):
-            found = {x: cell for x in xs if (cell := comparison.cell(row.label, columns[x].key)) is not None}
-            if not found:
-                continue
-            drawn.append(row.label)
-            few = len(comparison.rows) <= _MOST_NAMED
-            _curve(sheet, axes, found, style[row.label], place, row.label, decimals, bands=few)
-            rows.append((row.label, *(_said(found.get(x), decimals) for x in xs)))
-        bottom, top = axes.get_ylim()
-        axes.set_ylim(max(0.0, bottom), max(top, 0.05))  # shares and scores from 0 up
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(xs, [str(x) for x in xs])
-        axes.minorticks_off()
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
-        entries = (
-            [(short(label, 22), style[label]) for label in drawn]
-            if len(drawn) <= _MOST_NAMED
-            else legend_of(comparison, drawn, style, LOSS_TITLES)
-        )
-        for name, look in entries:
-            axes.plot([], [], color=look.colour, marker=look.marker, label=name)
-        sheet.drawing.legend(loc="outside lower center", ncols=3)
-        return sheet.finish(
-            id, section, title, caption, f"{title} of {len(drawn)} runs, from {xs[0]} to {xs[-1]} {across}.",
+    place = {row.label: number for number, row in enumerate(comparison.rows)}
+    frames = _frames(comparison, list(curves))
+    entries = legend_of(comparison, list(curves), style)
+    by_loss = len(frames) > 1 and _told_by_loss(comparison, frames)
+    lines = -(-len(frames) // 2) if len(frames) > 1 else 1
+    height = 3.9 if len(frames) == 1 else (2.1 if by_loss else 2.9) * lines + 0.8
+    with canvas(5.2, height, min(2, len(frames)), lines, sharex=True, sharey=True) as sheet:
+        for axes, (name, labels) in zip(sheet.axes, frames, strict=False):
+            handles = []
+            for label, stroke, hollow in _strokes(labels, style):
+                handles.append(
+                    _curve(sheet, axes, curves[label], style[label], place[label], label, decimals,
+                           stroke, hollow)
+                )  # fmt: skip
+            axes.set_title(name, loc="left")
+            if len(frames) > 1 and not by_loss:
+                axes.legend(handles, [short(label, 24) for label in labels], loc="upper left",
+                            bbox_to_anchor=(0, -0.12))  # fmt: skip
+            elif len(frames) == 1:
+                sheet.legend([short(label, 24) for label in labels], handles)
+        if by_loss:
+            sheet.legend([name for name, _ in entries], [_sample(look) for _, look in entries])
+        _finish_axes(sheet, xs, said, len(frames))
+        rows = [(label, *(_said(curve.get(x), decimals) for x in xs)) for label, curve in curves.items()]
+        yield sheet.finish(
+            id, section, title, caption,
+            f"{title} of {len(curves)} runs, from {xs[0]} to {xs[-1]} {said.across}.",
             ("Run", *(str(x) for x in xs)), rows,
         )  # fmt: skip
 
 
+def _frames(comparison: Comparison, labels: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Which curves stand together, under which title: all; else those of a model; else a few in turn."""
+    if len(labels) <= _TOGETHER:
+        return [("", list(labels))]
+    models = {row.label: row.model for row in comparison.rows}
+    of_model: dict[str, list[str]] = {}
+    for label in labels:
+        of_model.setdefault(models[label], []).append(label)
+    if 2 * len(of_model) <= len(labels):
+        return [
+            (short(model, 30) if start == 0 else f"{short(model, 24)}, more", each[start : start + _TOGETHER])
+            for model, each in of_model.items()
+            for start in range(0, len(each), _TOGETHER)
+        ]
+    return [("", list(labels[start : start + _IN_TURN])) for start in range(0, len(labels), _IN_TURN)]
+
+
+def _told_by_loss(comparison: Comparison, frames: Sequence[tuple[str, list[str]]]) -> bool:
+    """Whether the loss alone names every curve of a frame."""
+    losses = {row.label: row.loss for row in comparison.rows}
+    return all(
+        name and None not in (found := [losses[label] for label in labels]) and len(set(found)) == len(found)
+        for name, labels in frames
+    )
+
+
+def _strokes(labels: Sequence[str], style: Mapping[str, Style]) -> Iterator[tuple[str, Any, bool]]:
+    """Each label with a stroke that no other of its colour has, and whether its markers are hollow."""
+    seen: dict[str, int] = {}
+    for label in labels:
+        number = seen.get(style[label].colour, 0)
+        seen[style[label].colour] = number + 1
+        yield label, _STROKES[number % len(_STROKES)], number // len(_STROKES) % 2 == 1
+
+
 def _curve(
     sheet: Canvas, axes: Axes, found: Mapping[int, Cell], look: Style, place: int, label: str, decimals: int,
-    *, bands: bool,
-) -> None:  # fmt: skip
+    stroke: Any, hollow: bool,
+) -> Line2D:  # fmt: skip
     xs = list(found)
-    (line,) = axes.plot(xs, [found[x].mean for x in xs], color=look.colour, linewidth=1.5)
-    sheet.own(line, place)
-    banded = [x for x in xs if bands and not math.isnan(found[x].lower)]
+    banded = [x for x in xs if not math.isnan(found[x].lower)]
     if len(banded) > 1:
         band = axes.fill_between(
             banded, [found[x].lower for x in banded], [found[x].upper for x in banded],
-            color=look.colour, alpha=0.13,
-            linewidth=0,
+            color=look.colour, alpha=0.13, linewidth=0,
         )  # fmt: skip
         sheet.own(band, place)
+    (line,) = axes.plot(xs, [found[x].mean for x in xs], color=look.colour, linewidth=1.5, linestyle=stroke)
+    sheet.own(line, place)
+    face = "none" if hollow else look.colour
     for x in xs:
-        (point,) = axes.plot([x], [found[x].mean], marker=look.marker, color=look.colour, markersize=5)
+        (point,) = axes.plot(
+            [x], [found[x].mean], marker=look.marker, color=look.colour, markersize=5, markerfacecolor=face
+        )
         sheet.own(point, place, f"{label}, {x}: {_said(found[x], decimals)}")
+    return _sample(look, stroke, face)
+
+
+def _sample(look: Style, stroke: Any = "-", face: str | None = None) -> Line2D:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], marker=look.marker, color=look.colour, linestyle=stroke, markersize=5,
+        markerfacecolor=look.colour if face is None else face,
+    )  # fmt: skip
+
+
+def _finish_axes(sheet: Canvas, xs: Sequence[int], said: _Axes, frames: int) -> None:
+    first = sheet.axes[0]
+    bottom, top = first.get_ylim()
+    first.set_ylim(max(0.0, bottom), max(top, 0.05))  # shares and scores from 0 up
+    first.set_xscale("log", base=2)
+    first.set_xticks(xs, [str(x) for x in xs], minor=False)
+    for axes in sheet.axes:
+        axes.minorticks_off()
+    for axes in sheet.axes[frames:]:
+        axes.set_axis_off()
+    across = min(2, frames)
+    for number, axes in enumerate(sheet.axes[:frames]):
+        axes.tick_params(labelbottom=True)
+        if number + across >= frames:
+            axes.set_xlabel(said.across)
+        if number % across == 0:
+            axes.set_ylabel(said.up)
 
 
 def _said(cell: Cell | None, decimals: int) -> str:

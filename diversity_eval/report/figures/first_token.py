@@ -3,91 +3,144 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from diversity_eval.report.figures.drawing import Figure, canvas, short, styles
+from diversity_eval.report.figures.drawing import DOTTED, FAINT, Canvas, Figure, canvas, short, styles
+from diversity_eval.report.figures.tiles import frame_tiles, tile
 
 if TYPE_CHECKING:
     from diversity_eval.report.comparison import Comparison
+    from diversity_eval.report.evaluation import EvaluatedPrompt
 
 __all__ = ["first_token_figures"]
 
-_Run = tuple[int, str, Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]]
-"""A row's place and label, and its prompts with their distributions."""
+_Answer = tuple[str, str]
+"""What kind of answer, and its text."""
 _KINDS = ("right", "distractor", "rest")
-
-_MOST_PROMPTS = 3
-_MOST_RUNS = 6
+_REST: _Answer = ("rest", "other")
+_MOST_PROMPTS = 4
+_MOST_BARS = 6
 _TASK = "first_token_probe"
+_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "---")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A row's place and label, and its prompts with a distribution by key."""
+
+    place: int
+    label: str
+    prompts: Mapping[str, EvaluatedPrompt]
 
 
 def first_token_figures(comparison: Comparison) -> Iterator[Figure]:
     """One for each of the first prompts that the runs share."""
-    runs: list[_Run] = []
+    runs = []
     for place, row in enumerate(comparison.rows):
         for each in row.evaluations if not row.members else ():
             evaluation = comparison.evaluations[each]
-            known = {p.key: (p.prompt, p.distribution) for p in evaluation.prompts if p.distribution}
+            known = {prompt.key: prompt for prompt in evaluation.prompts if prompt.distribution}
             if evaluation.task.startswith(_TASK) and known:
-                runs.append((place, row.label, known))
+                runs.append(_Run(place, row.label, known))
                 break
     if not runs:
         return
-    keys = [key for key in runs[0][2] if all(key in known for _, _, known in runs)]
+    keys = [key for key in runs[0].prompts if all(key in run.prompts for run in runs)]
     for number, key in enumerate(keys[:_MOST_PROMPTS]):
-        yield _figure(comparison, runs[:_MOST_RUNS], key, f"first-token-{number}", len(runs))
+        which = f"prompt {number + 1} of {len(keys)}" if len(keys) > 1 else ""
+        yield _figure(comparison, runs, key, which, f"first-token-{number}")
 
 
-def _figure(
-    comparison: Comparison, runs: Sequence[_Run], key: str, id: str, total: int,
-) -> Figure:  # fmt: skip
-    style = styles(comparison)
-    outcomes: dict[tuple[str, str], None] = {}
-    masses = []
-    for _, _, known in runs:
-        own: dict[tuple[str, str], float] = {}
-        for entry in known[key][1]:
-            kind, answers, probability = entry.get("kind"), entry.get("answers"), entry.get("probability")
-            if isinstance(answers, list) and isinstance(probability, int | float) and kind != "shared":
-                name = "/".join(map(str, answers[:2])) + ("…" if len(answers) > 2 else "")
-                own[str(kind), name] = own.get((str(kind), name), 0.0) + float(probability)
-        own["rest", "anything else"] = max(0.0, 1 - sum(own.values()))
-        masses.append(own)
-        outcomes |= dict.fromkeys(own)
-    order = sorted(
-        outcomes,
-        key=lambda outcome: (
-            ("right", "distractor", "rest").index(outcome[0])
-            if outcome[0] in ("right", "distractor", "rest")
-            else 3
-        ),
-    )
-    prompt = next((known[key][0] for _, _, known in runs if known[key][0]), "") or key
-    width = 0.8 / len(runs)
-    with canvas(5.2, 3.4) as sheet:
-        (axes,) = sheet.axes
-        for number, ((place, label, _), own) in enumerate(zip(runs, masses, strict=True)):
-            look = style[label]
-            for x, outcome in enumerate(order):
-                value = own.get(outcome, 0.0)
-                (bar,) = axes.bar(
-                    [x - 0.4 + (number + 0.5) * width], [value], width=width * 0.92, color=look.colour
-                )
-                sheet.own(bar, place, f"{label}, {outcome[1]}: {value:.3f}")
-            axes.bar([0], [0], color=look.colour, label=short(label, 22))
-        axes.set_xticks(range(len(order)), [short(name, 11) for _, name in order],
-        rotation=40 if len(order) > 7 else 0,
-                        ha="right" if len(order) > 7 else "center")  # fmt: skip
-        rights = sum(kind == "right" for kind, _ in order)
-        axes.axvline(rights - 0.5, color="#5f5f5f", linewidth=1, linestyle=(0, (1.5, 2)))
-        axes.grid(visible=False, axis="x")
-        axes.set_ylabel("probability of the first token")
-        sheet.drawing.legend(loc="outside lower center", ncols=3)
-        more = f" The first {len(runs)} of {total} runs." if total > len(runs) else ""
+def _masses(distribution: Sequence[Mapping[str, Any]]) -> dict[_Answer, float]:
+    """The probability of each answer; what tokens of several answers have, and all other tokens, is the
+    rest."""
+    own: dict[_Answer, float] = {}
+    for entry in distribution:
+        kind, answers, probability = entry.get("kind"), entry.get("answers"), entry.get("probability")
+        if isinstance(answers, list) and isinstance(probability, int | float) and kind != "shared":
+            name = "/".join(map(str, answers[:2])) + ("…" if len(answers) > 2 else "")
+            own[str(kind), name] = own.get((str(kind), name), 0.0) + float(probability)
+    own[_REST] = max(0.0, 1 - sum(own.values()))
+    return own
+
+
+def _figure(comparison: Comparison, runs: Sequence[_Run], key: str, which: str, id: str) -> Figure:
+    masses = [_masses(run.prompts[key].distribution) for run in runs]
+    found = dict.fromkeys(answer for own in masses for answer in own)
+    answers = sorted(found, key=lambda answer: _KINDS.index(answer[0]) if answer[0] in _KINDS else 1)
+    prompt = next((run.prompts[key].prompt for run in runs if run.prompts[key].prompt), "") or key
+    few = len(runs) <= _MOST_BARS
+    height = 3.4 if few else 1.0 + 0.27 * len(runs)
+    with canvas(5.2, height) as sheet:
+        (_bars if few else _tiles)(sheet, comparison, runs, masses, answers)
+        rights = sum(kind == "right" for kind, _ in answers)
+        sheet.axes[0].axvline(rights - 0.5, color=FAINT, linewidth=1.2, linestyle=DOTTED)
         return sheet.finish(
             id, "first_token", f"First token: {short(prompt, 60)}",
-            f"Left of the dotted line the right answers, then answers that are wrong, and the rest.{more}",
+            "Left of the dotted line the right answers, then answers that are wrong, and all other tokens."
+            + (f" This is {which}." if which else ""),
             f"Probabilities of the first token after “{short(prompt, 60)}” for {len(runs)} runs.",
-            ("Answer", "Kind", *(label for _, label, _ in runs)),
-            [(name, kind, *(f"{own.get((kind, name), 0.0):.3f}" for own in masses)) for kind, name in order],
+            ("Answer", "Kind", *(run.label for run in runs)),
+            [(name, kind, *(f"{own.get((kind, name), 0.0):.3f}" for own in masses))
+             for kind, name in answers],
         )  # fmt: skip
+
+
+def _bars(
+    sheet: Canvas, comparison: Comparison, runs: Sequence[_Run],
+    masses: Sequence[Mapping[_Answer, float]], answers: Sequence[_Answer],
+) -> None:  # fmt: skip
+    from matplotlib.patches import Patch
+
+    (axes,) = sheet.axes
+    style = styles(comparison)
+    width = 0.8 / len(runs)
+    handles = []
+    seen: dict[str, int] = {}
+    for number, (run, own) in enumerate(zip(runs, masses, strict=True)):
+        colour = style[run.label].colour
+        # Runs of one loss have one colour; the second and later of them are hatched.
+        hatch = _HATCHES[seen.get(colour, 0)]
+        seen[colour] = seen.get(colour, 0) + 1
+        look: dict[str, Any] = (
+            {"facecolor": "none", "edgecolor": colour, "hatch": hatch} if hatch else {"color": colour}
+        )
+        for x, answer in enumerate(answers):
+            value = own.get(answer, 0.0)
+            (bar,) = axes.bar([x - 0.4 + (number + 0.5) * width], [value], width=width * 0.92, **look)
+            sheet.own(bar, run.place, f"{run.label}, {answer[1]}: {value:.3f}")
+        handles.append(Patch(**look))
+    _name_answers(sheet, answers)
+    axes.grid(visible=False, axis="x")
+    axes.set_ylabel("probability of the first token")
+    sheet.legend([short(run.label, 24) for run in runs], handles)
+
+
+def _tiles(
+    sheet: Canvas, comparison: Comparison, runs: Sequence[_Run],
+    masses: Sequence[Mapping[_Answer, float]], answers: Sequence[_Answer],
+) -> None:  # fmt: skip
+    (axes,) = sheet.axes
+    for y, (run, own) in enumerate(zip(runs, masses, strict=True)):
+        for x, answer in enumerate(answers):
+            value = own.get(answer, 0.0)
+            text = f"{value:.2f}".removeprefix("0")
+            patch = tile(axes, x, y, text if len(answers) <= 12 else "", value, size=9)
+            sheet.own(patch, run.place, f"{run.label}, {answer[1]}: {value:.3f}")
+    frame_tiles(axes, len(answers), len(runs))
+    axes.set_yticks(range(len(runs)), [short(run.label, 24) for run in runs])
+    axes.xaxis.tick_top()
+    _name_answers(sheet, answers)
+
+
+def _name_answers(sheet: Canvas, answers: Sequence[_Answer]) -> None:
+    (axes,) = sheet.axes
+    names = [short(name, 12) for _, name in answers]
+    turned = len(names) * max(map(len, names)) > 48
+    below = axes.xaxis.get_ticks_position() != "top"
+    axes.set_xticks(
+        range(len(names)), names, rotation=40 if turned else 0,
+        ha=("right" if below else "left") if turned else "center", rotation_mode="anchor",
+    )  # fmt: skip
+    axes.tick_params(axis="x", length=0)
