@@ -92,16 +92,15 @@ def test_the_literal_command(environment: Path, checkpoint: Path, data_folder: P
         (samples_file,) = tmp_path.glob(f"*/samples_{task}_*.jsonl")
         samples = [json.loads(line) for line in samples_file.read_text("utf-8").split("\n") if line]
         assert [len(sample["filtered_resps"][0]) for sample in samples] == [10, 10]
-    report = [
-        environment / "diversity-eval",
-        "report",
-        tmp_path,
+    options = [
         "--published",
         "alpaca",
+        "--format",
+        "html,md,tex,csv,parquet,json,model-index",
         "-o",
-        tmp_path / "r.html",
+        "r.html",
     ]
-    compared = run([*report, "--format", "html,md,tex,csv,parquet,json,model-index"], tmp_path)
+    compared = run([environment / "diversity-eval", "report", tmp_path, *options], tmp_path)
     assert compared.returncode == 0, compared.stderr[-3000:]
     assert "there is one run only" in compared.stderr
     assert "<svg" not in (tmp_path / "r.html").read_text(encoding="utf-8")  # figures need the extra `report`

@@ -36,6 +36,9 @@ _IN_TURN = 6
 _STROKES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 """For curves of one colour, one after the other; then again with hollow markers."""
 
+_BELOW = 34
+"""Points from a frame to its legend: the numbers and the name of the axis are between."""
+
 
 @dataclass(frozen=True)
 class _Axes:
@@ -99,9 +102,10 @@ def _curves(
     entries = legend_of(comparison, list(curves), style)
     by_loss = len(frames) > 1 and _told_by_loss(comparison, frames)
     lines = -(-len(frames) // 2) if len(frames) > 1 else 1
-    height = 3.9 if len(frames) == 1 else (2.1 if by_loss else 2.9) * lines + 0.8
+    own = 0.0 if by_loss else 0.3 + 0.17 * max(len(labels) for _, labels in frames)
+    height = 3.9 if len(frames) == 1 else (2.0 + own) * lines + 0.9
     with canvas(5.2, height, min(2, len(frames)), lines, sharex=True, sharey=True) as sheet:
-        for axes, (name, labels) in zip(sheet.axes, frames, strict=False):
+        for axes, (name, labels) in zip(sheet.axes[: len(frames)], frames, strict=True):
             handles = []
             for label, stroke, hollow in _strokes(labels, style):
                 handles.append(
@@ -110,8 +114,7 @@ def _curves(
                 )  # fmt: skip
             axes.set_title(name, loc="left")
             if len(frames) > 1 and not by_loss:
-                axes.legend(handles, [short(label, 24) for label in labels], loc="upper left",
-                            bbox_to_anchor=(0, -0.12))  # fmt: skip
+                _legend_below(sheet, axes, [short(label, 24) for label in labels], handles)
             elif len(frames) == 1:
                 sheet.legend([short(label, 24) for label in labels], handles)
         if by_loss:
@@ -181,6 +184,16 @@ def _curve(
         )
         sheet.own(point, place, f"{label}, {x}: {_said(found[x], decimals)}")
     return _sample(look, stroke, face)
+
+
+def _legend_below(sheet: Canvas, axes: Axes, names: Sequence[str], handles: Sequence[Line2D]) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    down = ScaledTranslation(0, -_BELOW / 72, sheet.drawing.dpi_scale_trans)
+    axes.legend(
+        handles, names, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=axes.transAxes + down,
+        borderaxespad=0,
+    )  # fmt: skip
 
 
 def _sample(look: Style, stroke: Any = "-", face: str | None = None) -> Line2D:

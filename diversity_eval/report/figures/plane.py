@@ -81,14 +81,14 @@ def _figure(comparison: Comparison, plane: Plane, cells: dict[str, tuple[Cell, C
         if not few:
             entries = legend_of(comparison, list(cells), style)
             sheet.legend([name for name, _ in entries], [_sample(look) for _, look in entries])
-        named = list(cells) if few else [*front, *sorted(baselines - set(front), key=place.__getitem__)]
+        named = list(cells) if few else front[:_MOST_NAMED]
         lines = [
             line
             for x, y in cells.values()
             for line in (((x.lower, y.mean), (x.upper, y.mean)), ((x.mean, y.lower), (x.mean, y.upper)))
             if not any(math.isnan(value) for end in line for value in end)
         ]
-        names = {label: short(label, 26) for label in named[:_MOST_NAMED]}
+        names = {label: short(label, 26) for label in named}
         for label, text in name_points(sheet.drawing, axes, names, points, lines).items():
             sheet.own(text, place[label])
         return sheet.finish(
@@ -139,5 +139,5 @@ def _caption(all_named: bool, ringed: bool) -> str:
         "Each run's mean over prompts with its interval in both directions. Outlined, on the dashed line: "
         "the Pareto front, runs that no other beats in one without being beaten in the other."
         + (" Ringed: what the others are compared with." if ringed else "")
-        + ("" if all_named else " Named are the front and what is ringed; the others when pointed at.")
+        + ("" if all_named else " Named are the first of the front; the others when pointed at.")
     )
