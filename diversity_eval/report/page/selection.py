@@ -42,7 +42,7 @@ def select_responses(
     share = 1.0
     for _ in range(_MOST_STEPS):
         size = sum(len(packed(each)) for each in chosen)
-        if size <= room:
+        if size <= room or not any(each["prompts"] for each in chosen):
             break
         share *= 0.97 * max(room, 0) / size
         chosen = tuple(_first(each, int(share * len(each["prompts"]))) for each in sets)
