@@ -141,6 +141,7 @@ def canvas(width: float, height: float, columns: int = 1, rows: int = 1, **optio
     Raises DiversityEvalError without matplotlib.
     """
     try:
+        import matplotlib  # noqa: F401
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as Drawing
         from matplotlib.layout_engine import ConstrainedLayoutEngine

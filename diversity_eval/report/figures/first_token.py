@@ -18,7 +18,7 @@ __all__ = ["first_token_figures"]
 _Answer = tuple[str, str]
 """What kind of answer, and its text."""
 _KINDS = ("right", "distractor", "rest")
-_REST: _Answer = ("rest", "other")
+_REST: _Answer = ("rest", "anything else")
 _MOST_PROMPTS = 4
 _MOST_BARS = 6
 _TASK = "first_token_probe"
@@ -136,7 +136,7 @@ def _tiles(
 
 def _name_answers(sheet: Canvas, answers: Sequence[_Answer]) -> None:
     (axes,) = sheet.axes
-    names = [short(name, 12) for _, name in answers]
+    names = ["other" if answer == _REST else short(answer[1], 12) for answer in answers]
     turned = len(names) * max(map(len, names)) > 48
     below = axes.xaxis.get_ticks_position() != "top"
     axes.set_xticks(
