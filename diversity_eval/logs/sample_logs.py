@@ -38,6 +38,7 @@ _KEPT = (
     "target_hash",
 )  # fmt: skip
 _FILTER = "none"
+_BY_TASK = ("results", "configs", "n-samples", "higher_is_better")
 _UNSAFE = re.compile(r"[\"<>:/|\\?*\[\]\x00-\x1f\x7f]+")
 _LONGEST_NAME = 150  # bytes; with prefix, time and ending still below what file systems take
 
@@ -142,7 +143,25 @@ def read_results(path: Path) -> Mapping[str, Any]:
         raise DiversityEvalError(f"{path}: not JSON ({error}); expected a results file of lm-eval") from None
     if not isinstance(results, dict) or not isinstance(results.get("results"), dict):
         raise DiversityEvalError(f"{path}: not a results file of lm-eval, which has an object `results`")
+    _check_sections(path, results)
     return results
+
+
+def _check_sections(path: Path, results: Mapping[str, Any]) -> None:
+    """Raise DiversityEvalError where a section has not lm-eval's form, so that nobody has to look again."""
+    for name in (*_BY_TASK, "versions", "config", "group_subtasks", "groups"):
+        section = results.get(name)
+        if section is not None and not isinstance(section, dict):
+            raise DiversityEvalError(f"{path}: `{name}` is no object; expected a results file of lm-eval")
+        for task, entry in (section or {}).items() if name in _BY_TASK else ():
+            if not isinstance(entry, dict):
+                raise DiversityEvalError(
+                    f"{path}: `{name}` of {task} is no object; expected a results file of lm-eval"
+                )
+    for task, counts in (results.get("n-samples") or {}).items():
+        for count in counts.values():
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise DiversityEvalError(f"{path}: `n-samples` of {task} is {count!r}; expected a count")
 
 
 def _prompts(
@@ -273,18 +292,22 @@ def _answers(doc: Any, fields: DocumentFields, place: str) -> dict[str, Any]:
 
 
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of a sample log's line: what its `metrics` names, where it is a number."""
+    """The metrics of a sample log's line: what its `metrics` names, where a float can hold it."""
     names = row.get("metrics")
-    values = {name: row.get(name) for name in names} if isinstance(names, list) else {}
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    found = {}
+    for name in names if isinstance(names, list) else ():
+        value = row.get(name) if isinstance(name, str) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                found[name] = float(value)
+            except OverflowError:  # a whole number of hundreds of digits
+                continue
+    return found
 
 
 def notes_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a sample log's line holds beside lm-eval's fields and its metrics."""
     names = row.get("metrics")
-    known = {*_KEPT, "metrics", *(names if isinstance(names, list) else ())}
+    named = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    known = {*_KEPT, "metrics", *named}
     return {name: value for name, value in row.items() if name not in known}

@@ -16,7 +16,7 @@ from diversity_eval.logs.sample_logs import read_results
 from diversity_eval.metrics.statistics import mean, standard_deviation
 from diversity_eval.report.checkpoints import training_of
 from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, MetricValues
-from diversity_eval.report.from_logs import evaluation_of_rows
+from diversity_eval.report.from_logs import evaluation_of_rows, finite
 
 __all__ = ["KEPT_FILE", "evaluations_of_kept", "evaluations_of_scores"]
 
@@ -63,7 +63,7 @@ def _of_model(path: Path, model: str, rows: Sequence[Row]) -> Evaluation:
         # The benchmark's own scripts store the highest class index as `distinct`, one too low.
         known = classes and all(entry >= 0 for entry in classes)
         columns["distinct"].append(float(len(set(classes))) if known else math.nan)
-        columns["utility"].append(_number(row.get("utility")))
+        columns["utility"].append(math.nan if (utility := finite(row.get("utility"))) is None else utility)
     keys = [prompt.key for prompt in prompts]
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -166,8 +166,3 @@ def _record(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         raise DiversityEvalError(f"{path}: cannot be read ({error})") from None
     return found if isinstance(found, Mapping) else None
-
-
-def _number(value: object) -> float:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if usable else math.nan  # type: ignore[arg-type]

@@ -36,6 +36,8 @@ _MISSING = {
 }
 _COUNTS = frozenset({*_MISSING.values(), "answers_missing", "responses_cut", "responses_empty", "undefined"})
 _TOLERANCE = 1e-4
+_YEAR_3000 = 32_503_680_000
+_UNSAID = ("data", "docs", "k", "temperature", "top_p", "top_k", "max_new_tokens", "prompt")
 
 
 def evaluation_of_run(
@@ -119,22 +121,27 @@ def evaluations_of_results(path: Path, results: Mapping[str, Any], tasks: Sequen
         values = _mapping(results["results"].get(task))
         config = _mapping(_mapping(results.get("configs")).get(task))
         record = _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
-        n = int(_number(values.get("sample_len")) or 0)
+        n = int(finite(values.get("sample_len")) or 0)
         signatures = _mapping(record.get("signatures"))
+        version = _mapping(results.get("versions")).get(task)
+        unknown = {
+            "task": task if version is None else f"{task}@{version}",
+            **dict.fromkeys(_UNSAID, UNKNOWN),
+        }
         metrics = {}
         for key, value in values.items():
             name, comma, filter_ = key.partition(",")
             if not comma or name.endswith(("_stderr", "_std")) or name in _COUNTS:
                 continue
-            if (number := _number(value)) is None or name in metrics:
+            if (number := finite(value)) is None or name in metrics:
                 continue
-            spread = _number(values.get(f"{name}_std,{filter_}"))
-            error = _number(values.get(f"{name}_stderr,{filter_}"))
+            spread = finite(values.get(f"{name}_std,{filter_}"))
+            error = finite(values.get(f"{name}_stderr,{filter_}"))
             if spread is None and error is not None and n > 1:
                 spread = error * math.sqrt(n)
             metrics[name] = MetricValues(
                 name, None, number, math.nan if spread is None else spread, n,
-                _direction(results, task, name), _signature(name, signatures.get(name), {"task": task}),
+                _direction(results, task, name), _signature(name, signatures.get(name), unknown),
                 counts_missing=_missing(name, values),
             )  # fmt: skip
         if metrics:
@@ -158,7 +165,7 @@ def shown_notes(notes: Mapping[str, Any], count: int) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     ratings = notes.get("ratings")
     if isinstance(ratings, list) and len(ratings) == count:
-        shown["ratings"] = tuple(_number(rating) for rating in ratings)
+        shown["ratings"] = tuple(finite(rating) for rating in ratings)
     partition = notes.get("partition")
     if isinstance(partition, list) and len(partition) == count and all(type(c) is int for c in partition):
         shown["partition"] = tuple(partition)
@@ -203,7 +210,7 @@ def _evaluation(
             _signature(name, signatures.get(name), fields), counts_missing=_missing(name, reported),
         )  # fmt: skip
         metrics[name] = metric
-        said = _number(reported.get(f"{name},none"))
+        said = finite(reported.get(f"{name},none"))
         if said is not None and abs(said - metric.mean) > _TOLERANCE * max(1.0, abs(said)):
             warn(
                 f"{path}: the results say {name} = {said:g}, but the mean of the lines is {metric.mean:g}; "
@@ -240,7 +247,7 @@ def _missing(name: str, reported: Mapping[str, Any]) -> int:
     whole = name.partition(".")[0]
     whole = "quality" if whole.startswith("quality") else whole
     whole = "coverage" if whole.startswith("pass_at_") else whole
-    return int(_number(reported.get(f"{_MISSING.get(whole)},none")) or 0)
+    return int(finite(reported.get(f"{_MISSING.get(whole)},none")) or 0)
 
 
 def _direction(results: Mapping[str, Any], task: str, name: str) -> bool | None:
@@ -264,7 +271,8 @@ def _provenance(task: str, path: Path, results: Mapping[str, Any]) -> dict[str, 
     task_config = _mapping(_mapping(results.get("configs")).get(task))
     record = _mapping(_mapping(task_config.get("metadata")).get("diversity_eval"))
     shown: dict[str, Any] = {"task": task, "file": path.name}
-    if isinstance(date := _number(results.get("date")), float):
+    date = finite(results.get("date"))
+    if date is not None and 0 < date < _YEAR_3000:
         shown["date"] = datetime.fromtimestamp(date, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if command := _command(task, config):
         shown["command (rebuilt from the results)"] = command
@@ -293,7 +301,7 @@ def _command(task: str, config: Mapping[str, Any]) -> str | None:
             value = ",".join(f"{key}={entry}" for key, entry in without_secrets(value).items())
         if isinstance(value, str) and value:
             parts += [f"--{name}", value]
-    if isinstance(limit := _number(config.get("limit")), float):
+    if isinstance(limit := finite(config.get("limit")), float):
         parts += ["--limit", f"{limit:g}"]
     return shlex.join(parts)
 
@@ -306,6 +314,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _number(value: Any) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and math.isfinite(value) else None
+def finite(value: Any) -> float | None:
+    """A finite number; None for anything else, also for one too large for a float."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None

@@ -12,11 +12,12 @@ from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, Metric
 
 __all__ = ["join_subjects"]
 
+_QUESTIONS = 14_042  # of all 57 subjects
 _SUBJECT = re.compile(r"(?P<task>mmlu_label(?:_base)?)_(?P<subject>(?!base$)[a-z_]+)")
 
 
 def join_subjects(found: Sequence[tuple[Path, Evaluation]]) -> list[tuple[Path, Evaluation]]:
-    """Evaluations with the subjects of each run put together under the group's name.
+    """Evaluations with the subjects of each run put together under the group's name, if it has several.
 
     Every question counts once (the micro average). Prompts are called SUBJECT/KEY. What only a group has, its
     macro average, is not there: it is no mean over prompts.
@@ -36,6 +37,8 @@ def join_subjects(found: Sequence[tuple[Path, Evaluation]]) -> list[tuple[Path, 
         of_run.append((match["subject"], evaluation))
     for parts in runs.values():
         first = parts[0][1]
+        if len(parts) == 1:
+            continue  # somebody's one subject is not MMLU
         place = next(i for i, (_, evaluation) in enumerate(joined) if evaluation is first)
         joined[place] = joined[place][0], _joined(parts)
     return joined
@@ -54,11 +57,10 @@ def _joined(parts: Sequence[tuple[str, Evaluation]]) -> Evaluation:
         for prompt in evaluation.prompts
     )  # fmt: skip
     names = [name for name in first.metrics if all(name in each.metrics for _, each in parts)]
-    available = [evaluation.available for _, evaluation in parts]
     return Evaluation(
         checkpoint=first.checkpoint, task=match["task"], path=first.path, prompts=prompts,
         metrics={name: _metric(name, [each for _, each in parts]) for name in names},
-        available=None if None in available else sum(filter(None, available)),
+        available=_QUESTIONS,
         provenance={**first.provenance, "task": match["task"], "subjects": len(parts)},
         loss=first.loss, parameters=first.parameters, base_model=first.base_model,
     )  # fmt: skip

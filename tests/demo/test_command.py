@@ -82,6 +82,10 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(module, "train_version", train_version)
     monkeypatch.setattr(module, "evaluate", evaluate)
     monkeypatch.setattr("diversity_eval.demo.model.demo_model", lambda: tmp_path / "demo-model-1")
+    # Made-up evaluations have no files to read again; the demo from beginning to end writes the report.
+    monkeypatch.setattr(
+        "diversity_eval.demo.reporting.write_demo_report", lambda evaluations, output: output / "report.html"
+    )
     return tmp_path / "out"
 
 

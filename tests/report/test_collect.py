@@ -176,7 +176,7 @@ def test_mmlu_s_subjects_are_one_benchmark(tmp_path: Path) -> None:
         second[name] |= first[name]
     results.write_text(json.dumps(second))
     (evaluation,), _ = read(tmp_path)
-    assert (evaluation.task, evaluation.available) == ("mmlu_label", 301)
+    assert (evaluation.task, evaluation.available) == ("mmlu_label", 14_042)
     assert [prompt.key for prompt in evaluation.prompts] == [
         "anatomy/0",
         "anatomy/1",
@@ -184,6 +184,12 @@ def test_mmlu_s_subjects_are_one_benchmark(tmp_path: Path) -> None:
         "virology/0",
     ]
     assert evaluation.metrics["accuracy"].mean == 0.5
+
+
+def test_one_subject_alone_keeps_its_name(tmp_path: Path) -> None:
+    write_run(tmp_path, "m", {"accuracy": [1.0, 0.0]}, task="mmlu_label_anatomy", available=135)
+    (evaluation,), _ = read(tmp_path)
+    assert (evaluation.task, evaluation.available) == ("mmlu_label_anatomy", 135)
 
 
 def test_the_good_ones_of_several_are_read_and_the_bad_ones_said(tmp_path: Path) -> None:
