@@ -15,6 +15,7 @@ from diversity_eval.harness.model import EvaluatedModel, find_model
 from diversity_eval.harness.options import TaskOptions
 from diversity_eval.harness.provenance import document_selection
 from diversity_eval.harness.templates import choose_template, render_chat
+from diversity_eval.harness.trained import training_of
 from diversity_eval.prompting.template import PromptTemplate
 from diversity_eval.redaction import without_secrets
 
@@ -195,4 +196,9 @@ class PromptedTask(ConfigurableTask):  # type: ignore[misc]
 
     def _record_of_settings(self) -> dict[str, Any]:
         record: dict[str, Any] = {key: value for key, value in self._settings.items() if key != "rows"}
-        return {**record, **({"picked": self._picked} if self._picked else {})}
+        training = training_of(self.config.metadata or {})
+        return {
+            **record,
+            **({"picked": self._picked} if self._picked else {}),
+            **({"training": training} if training else {}),
+        }

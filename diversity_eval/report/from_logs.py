@@ -87,8 +87,7 @@ def evaluation_of_rows(
                 f"{path}, {where}: no `doc_id`; expected a line of an lm-eval sample log"
             )
         kept.setdefault(doc_id, row)  # of several filters' lines the first counts, as elsewhere
-    config = _mapping(_mapping(results.get("configs")).get(task))
-    record = _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
+    record = _record(results, task)
     docs = [_mapping(row.get("doc")) for row in kept.values()]
     id_field = record.get("id_field")
     keys = keys_of([doc.get(id_field) if id_field else None for doc in docs], list(kept))
@@ -119,8 +118,7 @@ def evaluations_of_results(path: Path, results: Mapping[str, Any], tasks: Sequen
     found = []
     for task in tasks:
         values = _mapping(results["results"].get(task))
-        config = _mapping(_mapping(results.get("configs")).get(task))
-        record = _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
+        record = _record(results, task)
         n = int(finite(values.get("sample_len")) or 0)
         signatures = _mapping(record.get("signatures"))
         version = _mapping(results.get("versions")).get(task)
@@ -190,8 +188,7 @@ def _evaluation(
 ) -> Evaluation:
     import numpy as np
 
-    config = _mapping(_mapping(results.get("configs")).get(task))
-    record = _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
+    record = _record(results, task)
     signatures = _mapping(record.get("signatures"))
     reported = _mapping(_mapping(results.get("results")).get(task))
     names = dict.fromkeys(name for line in values for name in line)
@@ -230,7 +227,8 @@ def _assembled(
     training: Training | None,
 ) -> Evaluation:
     checkpoint = checkpoint_of(results) or model
-    known = training or training_of(checkpoint)
+    told = _record(results, task).get("training")
+    known = training or training_of(checkpoint, {"settings": told} if isinstance(told, Mapping) else None)
     return Evaluation(
         checkpoint=checkpoint, task=task, path=path, prompts=prompts, metrics=metrics, available=available,
         provenance=_provenance(task, path, results), loss=known.loss, parameters=known.parameters,
@@ -268,8 +266,7 @@ def _signature(name: str, recorded: object, fields: Mapping[str, str]) -> dict[s
 def _provenance(task: str, path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """What a reader wants to know of a run's making, without secrets, in the order in which it is shown."""
     config = _mapping(results.get("config"))
-    task_config = _mapping(_mapping(results.get("configs")).get(task))
-    record = _mapping(_mapping(task_config.get("metadata")).get("diversity_eval"))
+    record = _record(results, task)
     shown: dict[str, Any] = {"task": task, "file": path.name}
     date = finite(results.get("date"))
     if date is not None and 0 < date < _YEAR_3000:
@@ -304,6 +301,12 @@ def _command(task: str, config: Mapping[str, Any]) -> str | None:
     if isinstance(limit := finite(config.get("limit")), float):
         parts += ["--limit", f"{limit:g}"]
     return shlex.join(parts)
+
+
+def _record(results: Mapping[str, Any], task: str) -> Mapping[str, Any]:
+    """What this project's tasks wrote about a run; empty for others."""
+    config = _mapping(_mapping(results.get("configs")).get(task))
+    return _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

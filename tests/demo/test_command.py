@@ -51,6 +51,7 @@ def test_a_first_time_user_sees_the_comparison_and_the_responses(cache_home: Pat
         record = results["configs"]["demo_prompts"]["metadata"]["diversity_eval"]
         assert record["prompt_template"].startswith("chat@")
         rows[version] = record["signatures"]["self_bleu"]
+        assert record.get("training", {}).get("loss") == (None if version == "base" else version)
     assert len(set(rows.values())) == 1  # or they would not belong in one column
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<title>The demo: a tiny model and its fine-tuned versions</title>" in page

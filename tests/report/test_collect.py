@@ -82,6 +82,18 @@ def test_a_training_record_beside_the_checkpoint_says_loss_and_parameters(tmp_pa
     )  # fmt: skip
 
 
+def test_what_the_results_say_of_the_training_is_enough(tmp_path: Path) -> None:
+    results = write_run(tmp_path, "/elsewhere/run-7", {"self_bleu": [1.0]})
+    content = json.loads(results.read_text())
+    record = content["configs"]["short_stories"]["metadata"]["diversity_eval"]
+    record["training"] = {"loss": "tofu", "loss_parameters": {"gamma": 5.0}, "model": "base-1b"}
+    results.write_text(json.dumps(content))
+    (evaluation,), _ = read(tmp_path)
+    assert (evaluation.loss, evaluation.parameters, evaluation.base_model) == (
+        "tofu", {"gamma": 5.0, "beta": 0.8}, "base-1b"
+    )  # fmt: skip
+
+
 def test_a_mean_that_its_lines_do_not_give_is_said(tmp_path: Path) -> None:
     results = write_run(tmp_path, "m", {"self_bleu": [10.0, 20.0]})
     content = json.loads(results.read_text())
