@@ -52,7 +52,6 @@ class Figure:
         section: what it is about.
         title, caption, alt: heading, how to read it, and the same for those who do not see it.
         svg: for the page: no style but classes, ids of its own, elements of a row with the class `row-N`.
-        standalone: the picture as an SVG file of its own.
         headers, rows: its numbers as a table.
         drawing: matplotlib's.
     """
@@ -63,7 +62,6 @@ class Figure:
     caption: str
     alt: str
     svg: str
-    standalone: bytes
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     drawing: Drawing = field(repr=False, compare=False)
@@ -75,6 +73,11 @@ class Figure:
         with _style():
             self.drawing.savefig(out, format="png", dpi=_DOTS_PER_INCH, facecolor="white")
         return out.getvalue()
+
+    @property
+    def standalone(self) -> bytes:
+        """The same picture as an SVG file of its own."""
+        return file_svg(self.svg, self.title)
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,7 @@ class Canvas:
         self.drawing.set_layout_engine("none")
         return Figure(
             id, section, title, caption, alt, page_svg(svg.getvalue(), id, self.titles),
-            file_svg(svg.getvalue(), id, self.titles, title), tuple(headers),
-            tuple(tuple(row) for row in rows), self.drawing,
+            tuple(headers), tuple(tuple(row) for row in rows), self.drawing,
         )  # fmt: skip
 
 

@@ -41,28 +41,6 @@ def page_svg(svg: bytes, id: str, titles: Sequence[str]) -> str:
         id: of the figure.
         titles: what is said to who points at an element; the element's id is `row-N!PLACE`.
     """
-    root = _cleaned(svg, id, titles)
-    for key in ("width", "height"):
-        root.attrib.pop(key, None)
-    root.set("aria-hidden", "true")
-    root.set("focusable", "false")
-    return ET.tostring(root, encoding="unicode")
-
-
-def file_svg(svg: bytes, id: str, titles: Sequence[str], name: str) -> bytes:
-    """The same as a file of its own: on white, with a name."""
-    root = _cleaned(svg, id, titles)
-    root.set("font-family", "system-ui, 'DejaVu Sans', sans-serif")
-    root.set("role", "img")
-    title = ET.Element(f"{{{_SVG}}}title")
-    title.text = short(name, _LONGEST_TITLE)
-    root.insert(0, title)
-    root.insert(1, ET.Element(f"{{{_SVG}}}rect", {"width": "100%", "height": "100%", "fill": "#ffffff"}))
-    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written
-
-
-def _cleaned(svg: bytes, id: str, titles: Sequence[str]) -> ET.Element:
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _LINK)
     root = ET.fromstring(svg)
@@ -70,6 +48,9 @@ def _cleaned(svg: bytes, id: str, titles: Sequence[str]) -> ET.Element:
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
                 parent.remove(child)
+    # First, since what a style refers to is in an attribute only then: the hatching of a bar.
+    for element in root.iter():
+        _restyle(element)
     used = {
         value.partition("#")[2].rstrip(")")
         for element in root.iter()
@@ -77,7 +58,6 @@ def _cleaned(svg: bytes, id: str, titles: Sequence[str]) -> ET.Element:
         if value.startswith(("#", "url(#"))
     }
     for element in root.iter():
-        _restyle(element)
         name = element.attrib.pop("id", None)
         if name is None:
             continue
@@ -96,8 +76,30 @@ def _cleaned(svg: bytes, id: str, titles: Sequence[str]) -> ET.Element:
                 element.set(key, f"#{id}-{value[1:]}")
             elif value.startswith("url(#"):
                 element.set(key, f"url(#{id}-{value[5:]}")
+    for key in ("width", "height"):
+        root.attrib.pop(key, None)
     root.set("stroke-linejoin", "round")
-    return root
+    root.set("aria-hidden", "true")
+    root.set("focusable", "false")
+    return ET.tostring(root, encoding="unicode")
+
+
+def file_svg(svg: str, name: str) -> bytes:
+    """A page's SVG as a file of its own: with a size, on white, with a name."""
+    root = ET.fromstring(svg)
+    _, _, width, height = root.attrib["viewBox"].split()
+    for key in ("aria-hidden", "focusable"):
+        root.attrib.pop(key, None)
+    root.set("width", f"{width}pt")
+    root.set("height", f"{height}pt")
+    root.set("font-family", "system-ui, 'DejaVu Sans', sans-serif")
+    root.set("role", "img")
+    title = ET.Element(f"{{{_SVG}}}title")
+    title.text = short(name, _LONGEST_TITLE)
+    root.insert(0, title)
+    root.insert(1, ET.Element(f"{{{_SVG}}}rect", {"width": "100%", "height": "100%", "fill": "#ffffff"}))
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
 
 
 def _restyle(element: ET.Element) -> None:

@@ -28,17 +28,13 @@ def tile(
         (x - 0.5, y - 0.5), 1, 1, color=SERIES[1], linewidth=0,
         alpha=_WEAKEST + (_STRONGEST - _WEAKEST) * min(1.0, max(0.0, share)),
     )  # fmt: skip
+    patch.set_in_layout(False)
     axes.add_patch(patch)
-    axes.text(
-        x,
-        y,
-        text,
-        ha="center",
-        va="center",
-        color=INK,
-        fontsize=size,
-        fontweight="bold" if bold else "normal",
-    )
+    if text:
+        number = axes.text(x, y, text, ha="center", va="center", color=INK, fontsize=size)
+        number.set_fontweight("bold" if bold else "normal")
+        # It is within its tile; measuring hundreds of them would take longer than drawing them.
+        number.set_in_layout(False)
     return patch
 
 
