@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diversity_eval.logs.training_account import training_settings
+
 __all__ = ["Training", "checkpoint_of", "loss_of_name", "training_of"]
 
-_RECORD = "diversity_eval.json"
-_MOST_BYTES = 16 << 20
 _LOSSES = ("ce", "focal", "gem", "pr", "tofu", "base")
 _OTHER_NAMES = {"fl": "focal", "lambda-pr": "pr", "λ-pr": "pr"}
 # A loss in a name stands between separators: `qwen3-8b-tofu`, `mistral/ce`; not inside a word.
@@ -63,15 +63,16 @@ def model_arguments(results: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def training_of(checkpoint: str, record: Mapping[str, Any] | None = None) -> Training:
-    """How a checkpoint was trained: as a record says, else as its name tells.
+def training_of(checkpoint: str, settings: Mapping[str, Any] | None = None) -> Training:
+    """How a checkpoint was trained: as its settings say, else as its name tells.
 
     Args:
-        checkpoint: its name or path; `diversity_eval.json` in that folder is read if it is there.
-        record: a record at hand.
+        checkpoint: its name or path; the trainer's account in that folder is read if it is there.
+        settings: the trainer's, where they are at hand (`loss`, `loss_parameters`, `model`).
     """
-    settings = (record if record is not None else _record(Path(checkpoint)) or {}).get("settings")
-    if not isinstance(settings, Mapping) or settings.get("loss") not in _LOSSES:
+    if settings is None:
+        settings = training_settings(Path(checkpoint)) or {}
+    if settings.get("loss") not in _LOSSES:
         return Training(loss_of_name(checkpoint), _parameters_of_name(checkpoint))
     own = settings.get("loss_parameters")
     parameters = {
@@ -109,14 +110,3 @@ def _parameters_of_name(name: str) -> dict[str, float]:
 def _defaults(loss: str) -> dict[str, float]:
     """Gamma and beta as the trainer takes them where its settings do not say."""
     return {"focal": {"gamma": 3.0}, "gem": {"beta": 0.7}, "tofu": {"gamma": 3.0, "beta": 0.8}}.get(loss, {})
-
-
-def _record(folder: Path) -> Mapping[str, Any] | None:
-    try:
-        path = folder / _RECORD
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return None
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, Mapping) else None

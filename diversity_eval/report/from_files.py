@@ -110,8 +110,7 @@ def evaluations_of_kept(folder: Path, warn: Callable[[str], None] = lambda messa
     for where, row in read_jsonl(folder / KEPT_FILE):
         by_task.setdefault(str(row.get("task")), []).append((where, row))
     texts = _responses(folder / "responses.jsonl")
-    record = _record(folder / _RECORD_FILE)
-    training = training_of(folder.name, record)
+    training = training_of(folder.name, _settings(folder / _RECORD_FILE))
     found = []
     for task, rows in by_task.items():
         lines = [(where, {**row, "metrics": _names(row)}) for where, row in rows]
@@ -160,9 +159,11 @@ def _fitting(partition: object, responses: Sequence[str]) -> tuple[int, ...]:
     return tuple(partition) if all(type(entry) is int for entry in partition) else ()
 
 
-def _record(path: Path) -> Mapping[str, Any] | None:
+def _settings(path: Path) -> Mapping[str, Any] | None:
+    """The trainer's settings in a kept record; None without one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError, RecursionError) as error:
         raise DiversityEvalError(f"{path}: cannot be read ({error})") from None
-    return found if isinstance(found, Mapping) else None
+    settings = found.get("settings") if isinstance(found, Mapping) else None
+    return settings if isinstance(settings, Mapping) else None

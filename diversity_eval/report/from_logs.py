@@ -228,7 +228,7 @@ def _assembled(
 ) -> Evaluation:
     checkpoint = checkpoint_of(results) or model
     told = _record(results, task).get("training")
-    known = training or training_of(checkpoint, {"settings": told} if isinstance(told, Mapping) else None)
+    known = training or training_of(checkpoint, told if isinstance(told, Mapping) else None)
     return Evaluation(
         checkpoint=checkpoint, task=task, path=path, prompts=prompts, metrics=metrics, available=available,
         provenance=_provenance(task, path, results), loss=known.loss, parameters=known.parameters,

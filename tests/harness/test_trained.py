@@ -1,24 +1,26 @@
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from diversity_eval.harness.trained import training_of
+from diversity_eval.training.checkpoints.record import write_record
 
 
-def account(folder: Path, content: object) -> str:
+def account(folder: Path, settings: Any) -> str:
+    """A folder with the account that the trainer itself writes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "diversity_eval.json").write_text(json.dumps(content), encoding="utf-8")
+    write_record(folder, "adapter", {"training": {"settings": settings}})
     return str(folder)
 
 
 SETTINGS = {"model": "/home/someone/models/base-1b", "loss": "tofu", "loss_parameters": {"gamma": 3.0},
 "dataset": "alpaca",
-            "seed": 3407, "report_to": ["wandb"], "hub_token": "secret"}  # fmt: skip
+    "seed": 3407, "report_to": ["wandb"], "hub_token": "secret"}  # fmt: skip
 
 
 def test_loss_parameters_and_data_without_paths_and_secrets(tmp_path: Path) -> None:
-    folder = account(tmp_path / "tofu", {"format": 1, "settings": SETTINGS})
+    folder = account(tmp_path / "tofu", SETTINGS)
     expected = {
         "loss": "tofu",
         "loss_parameters": {"gamma": 3.0},
@@ -31,12 +33,12 @@ def test_loss_parameters_and_data_without_paths_and_secrets(tmp_path: Path) -> N
 
 
 def test_the_adapter_s_account_counts_before_the_base_s(tmp_path: Path) -> None:
-    base = account(tmp_path / "ce", {"settings": {"loss": "ce"}})
-    adapter = account(tmp_path / "gem", {"settings": {"loss": "gem"}})
+    base = account(tmp_path / "ce", {"loss": "ce"})
+    adapter = account(tmp_path / "gem", {"loss": "gem"})
     assert training_of({"pretrained": base, "peft": adapter}) == {"loss": "gem"}
 
 
-@pytest.mark.parametrize("content", [[], 3, {}, {"settings": 3}, {"settings": None}])
+@pytest.mark.parametrize("content", [[], 3, {}, None])
 def test_anything_else_says_nothing(tmp_path: Path, content: object) -> None:
     assert training_of({"pretrained": account(tmp_path / "x", content)}) == {}
 

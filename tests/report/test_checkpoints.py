@@ -62,7 +62,9 @@ def test_model_args_of_no_form_are_none(given: object) -> None:
     assert checkpoint_of({}) == ""
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": 3}', '{"settings": {"loss": "evil"}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"training": 3}', '{"training": {"settings": {"loss": "evil"}}}']
+)
 def test_a_damaged_training_record_is_as_none(tmp_path: Path, content: str) -> None:
     folder = tmp_path / "x-gem"
     folder.mkdir()
@@ -75,5 +77,5 @@ def test_odd_parameters_of_a_record_are_left_out(tmp_path: Path) -> None:
         "loss": "tofu",
         "loss_parameters": {"beta": "x", "gamma": True, "other": float("nan"), "lam": 1},
     }
-    (tmp_path / "diversity_eval.json").write_text(json.dumps({"settings": settings}))
+    (tmp_path / "diversity_eval.json").write_text(json.dumps({"training": {"settings": settings}}))
     assert training_of(str(tmp_path)).parameters == {"gamma": 3.0, "beta": 0.8, "lam": 1.0}

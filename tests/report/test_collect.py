@@ -7,6 +7,7 @@ import pytest
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.report.collect import collect
 from diversity_eval.report.evaluation import Evaluation
+from diversity_eval.training.checkpoints.record import write_record
 from tests.report.runs import write_run
 
 KEPT = Path(__file__).parents[2] / "docs" / "runs"
@@ -69,12 +70,8 @@ def test_an_adapter_is_the_checkpoint_not_its_base_model(tmp_path: Path) -> None
 def test_a_training_record_beside_the_checkpoint_says_loss_and_parameters(tmp_path: Path) -> None:
     checkpoint = tmp_path / "final-one"
     checkpoint.mkdir()
-    record = {
-        "format": 1,
-        "kind": "adapter",
-        "settings": {"loss": "tofu", "loss_parameters": {"beta": 0.6}, "model": "org/base-1b"},
-    }
-    (checkpoint / "diversity_eval.json").write_text(json.dumps(record))
+    settings = {"loss": "tofu", "loss_parameters": {"beta": 0.6}, "model": "org/base-1b"}
+    write_record(checkpoint, "adapter", {"training": {"settings": settings}})
     write_run(tmp_path / "run", str(checkpoint), {"self_bleu": [1.0]})
     (evaluation,), _ = read(tmp_path / "run")
     assert (evaluation.loss, evaluation.parameters, evaluation.base_model) == (
