@@ -14,7 +14,7 @@ from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, Metric
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 BETTER = {"self_bleu": False, "quality": True, "distinct": True, "utility": True, "accuracy": True,
 "asr": False,
-          "mass_right": True}  # fmt: skip
+          "mass_right": True, "coverage": True, "success_rate": True}  # fmt: skip
 SIGNATURE = {"k": "10", "temperature": "1", "top_p": "0.9", "max_new_tokens": "64", "data": "0c12f65b572a"}
 
 

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["markdown"]
 
 # What Markdown (and the HTML in it) could take for markup, at the beginning of a line also lists; and what
-# would
-# end a line or a cell.
-_MARKUP = re.compile(r"[\`*_{}\[\]<>#|~&$@]|(?<=:)/|(?<=www)\.|^[-+=]|(?<=^[0-9])[.)]")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# would end a line or turn the text.
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~&$@]|(?<=:)/|(?<=www)\.|^[-+=]|(?<=^[0-9])[.)]")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 def markdown(comparison: Comparison) -> str:
@@ -43,11 +42,14 @@ def _table(table: Table) -> str:
     ]  # fmt: skip
     marks: dict[tuple[str, ...], int] = {}
     for group in table.groups:
-        for place, (name, entries) in enumerate(group.lines):
-            cells = [_entry(entry, marks) for entry in entries]
-            lines.append(
-                f"| {_escape(group.title) if place == 0 else ''} | {_escape(name)} | {' | '.join(cells)} |"
-            )
+        first = _escape(group.title)
+        for published, found in ((False, group.lines), (True, group.published)):
+            for name, entries in found:
+                # A name of nothing would leave stars that mean nothing.
+                shown = f"*{_escape(name)}*" if published and name.strip() else _escape(name)
+                cells = [_entry(entry, marks) for entry in entries]
+                lines.append(f"| {first} | {shown} | {' | '.join(cells)} |")
+                first = ""
     notes = [
         *(f"[{number}] {_escape('; '.join(mark))}" for mark, number in marks.items()),
         *map(_escape, table.notes),
@@ -56,11 +58,18 @@ def _table(table: Table) -> str:
 
 
 def _entry(entry: Entry, marks: dict[tuple[str, ...], int]) -> str:
-    text = f"**{entry.text}**" if entry.best else entry.text
+    text = _bold(entry)
+    if entry.behind is not None:
+        text += f" ({_bold(entry.behind)})"
     if entry.text and entry.marks:
         text += f" \\[{marks.setdefault(entry.marks, len(marks) + 1)}\\]"
     return text
 
 
+def _bold(entry: Entry) -> str:
+    return f"**{entry.text}**" if entry.best else entry.text
+
+
 def _escape(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", _BREAKS.sub(" ", text).encode("utf-8", "replace").decode("utf-8"))
+    line = " ".join(_BREAKS.sub(" ", text).split())
+    return _MARKUP.sub(r"\\\g<0>", line).encode("utf-8", "replace").decode("utf-8")

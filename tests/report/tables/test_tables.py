@@ -106,8 +106,8 @@ def check_latex(text: str) -> None:
         "begin", "end", "centering", "toprule", "midrule", "bottomrule", "cmidrule", "multicolumn",
         "textbf", "caption",
         "textsuperscript", "usepackage", "pm", "uparrow", "downarrow", "lambda", "gamma", "beta",
-        "ldots", "textbackslash",
-        "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textquotedbl",
+        "ldots", "textbackslash", "char", "textit", "footnotesize", "setlength", "tabcolsep",
+        "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar",
         "textasciigrave",
         "textquotesingle",
     }  # fmt: skip
