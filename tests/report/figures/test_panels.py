@@ -67,7 +67,8 @@ def probed(count: int, loss: str | None = "tofu") -> Comparison:
 
 
 def test_names_cover_neither_one_another_nor_points() -> None:
-    points = {f"name of point {n}": (1 + n % 3 * 0.04, 1 + n // 3 * 0.05) for n in range(9)}
+    points = {f"name of point {n}": (1 + n % 3 * 0.04, 1 + n // 3 * 0.05) for n in range(7)}
+    points |= {"twice there": (1.0, 1.0), "thrice there": (1.0, 1.0)}
     with canvas(5.2, 4.4) as sheet:
         (axes,) = sheet.axes
         for x, y in points.values():

@@ -101,3 +101,9 @@ def test_what_turns_or_ends_a_line_is_gone(made: Comparison, mark: str) -> None:
     hostile = named(made, f"a{mark}b")
     assert mark not in markdown(hostile)
     assert mark not in latex(hostile)
+
+
+@pytest.mark.parametrize("task", ["[2cm] x", "*x"])
+def test_no_line_of_latex_begins_with_what_a_line_s_end_looks_for(made: Comparison, task: str) -> None:
+    text = latex(replace(made, columns=tuple(replace(column, task=task) for column in made.columns)))
+    assert not re.search(r"(?m)^\s*[\[*]", text)
