@@ -179,9 +179,11 @@ def _curve(
     sheet.own(line, place)
     face = "none" if hollow else look.colour
     for x in xs:
+        # Not cut off where everything is 0.
         (point,) = axes.plot(
-            [x], [found[x].mean], marker=look.marker, color=look.colour, markersize=5, markerfacecolor=face
-        )
+            [x], [found[x].mean], marker=look.marker, color=look.colour, markersize=5, markerfacecolor=face,
+            clip_on=False,
+        )  # fmt: skip
         sheet.own(point, place, f"{label}, {x}: {_said(found[x], decimals)}")
     return _sample(look, stroke, face)
 

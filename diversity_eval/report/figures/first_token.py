@@ -22,6 +22,8 @@ _REST: _Answer = ("rest", "anything else")
 _MOST_PROMPTS = 4
 _MOST_BARS = 6
 _TASK = "first_token_probe"
+_LETTERS = 56
+"""What fits below the axis in a line."""
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "---")
 
 
@@ -137,7 +139,7 @@ def _tiles(
 def _name_answers(sheet: Canvas, answers: Sequence[_Answer]) -> None:
     (axes,) = sheet.axes
     names = ["other" if answer == _REST else short(answer[1], 12) for answer in answers]
-    turned = len(names) * max(map(len, names)) > 48
+    turned = len(names) * max(map(len, names)) > _LETTERS
     below = axes.xaxis.get_ticks_position() != "top"
     axes.set_xticks(
         range(len(names)), names, rotation=40 if turned else 0,
