@@ -1,4 +1,4 @@
-"""The cells of a comparison: a mean over prompts, its spread and interval, and why it is not the whole benchmark."""
+"""The cells of a comparison: a mean over prompts, its spread and interval, and what it lacks."""
 
 from __future__ import annotations
 

@@ -94,3 +94,14 @@ PAPER_ROWS = [
     (f"{model}-{loss}", model, loss) for model in ("Qwen3-8B", "Phi-4-14B", "Pythia-12B")
     for loss in ("base", "ce", "focal", "gem", "pr", "tofu")
 ]  # fmt: skip
+
+
+def around(mean: float, n: int = 30, seed: int = 0) -> list[float]:
+    """Values with a standard deviation of one."""
+    drawn: list[float] = (mean + np.random.default_rng(seed).normal(size=n)).tolist()
+    return drawn
+
+
+def rows_of_one(*labels: str) -> list[Row]:
+    """Rows with one evaluation each, in their order."""
+    return [Row(label, label, None, {}, (), (place,)) for place, label in enumerate(labels)]

@@ -3,6 +3,8 @@
 #   sh docs/runs/report/make.sh
 set -eu
 cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 runs="training novelty answers vllm hf server stock"
 diversity-eval report $runs --baseline ce --protocol paper --published alpaca:Mistral-Nemo-12B \
     --title "Every run kept in docs/runs" --format html,md -o report/report.html \
@@ -13,5 +15,5 @@ diversity-eval report $runs --baseline ce --protocol paper --published alpaca:Mi
     --name answers="gemma-base (answers)" --name answers/first_hf="gemma-base (answers, hf)"
 diversity-eval report training --baseline ce --protocol paper --title "Gemma 3 270M, fine-tuned with five losses" \
     --name training/base=gemma-base --name training/hf_base="gemma-base (hf)" --name training/hf_nf4="gemma-base (hf, NF4)" \
-    -o report/training.html
-python report_picture.py report/training.html ../images/report.png
+    -o "$scratch/training.html"
+python report_picture.py "$scratch/training.html" ../images/report.png
