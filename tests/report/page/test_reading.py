@@ -1,10 +1,12 @@
 """What a reader does with the page, in a real browser."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.report.page.conftest import Opened
@@ -225,3 +227,25 @@ def test_the_theme_can_be_chosen_and_follows_the_system(report: Path, visit: Vis
     assert (paper(light), paper(dark)) == ("rgb(255, 255, 255)", "rgb(22, 22, 22)")
     light.get_by_role("button", name="Dark or light").click()
     assert paper(light) == paper(dark)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_of_the_whole_page(
+    report: Path, visit: Visit, tmp_path: Path, width: int, scheme: str
+) -> None:
+    """DIVERSITY_EVAL_SCREENSHOTS names a folder to keep them in, for looking at."""
+    page = visit(report, viewport={"width": width, "height": 900}, color_scheme=scheme).page
+    page.locator("#responses").scroll_into_view_if_needed()
+    expect(page.locator(".side")).to_have_count(2)
+    folder = Path(os.environ.get("DIVERSITY_EVAL_SCREENSHOTS", tmp_path))
+    path = folder / f"report-{width}-{scheme}.png"
+    page.screenshot(path=path, full_page=True)
+    with Image.open(path) as picture:
+        assert picture.width == width
+        assert picture.height > 2000  # summary, table, figures, responses
+        colours = picture.convert("RGB").getcolors(1 << 24)
+    assert colours is not None
+    paper = max(colours)[1]
+    assert paper == ((255, 255, 255) if scheme == "light" else (22, 22, 22))
+    assert len(colours) > 100
