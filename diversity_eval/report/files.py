@@ -51,8 +51,8 @@ def write_report(
         comparison: what is written.
         output: the page, `report.html`; other formats go beside it, under its name without the ending:
             `.md`, `.tex`, `.json`, `_cells.csv` with a line per number and `_values.csv` (or `.parquet`)
-            with a
-            line per prompt, figures into the folder `_figures`, model cards' metadata into `_model_index`.
+            with a line per prompt, figures into the folder `_figures`, model cards' metadata into
+            `_model_index`.
         formats: of `FORMATS`.
         title: the report's.
         max_bytes: the page's size; responses beyond it go into a file beside.

@@ -8,8 +8,6 @@ from typing import Any
 
 __all__ = ["Selection", "select_responses"]
 
-_MOST_STEPS = 6
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -40,23 +38,19 @@ def select_responses(
     total = sum(map(_count, sets))
     chosen: tuple[Mapping[str, Any], ...] = tuple(sets)
     share = 1.0
-    for _ in range(_MOST_STEPS):
-        size = sum(len(packed(each)) for each in chosen)
-        if size <= room or not any(each["prompts"] for each in chosen):
-            break
-        share *= 0.97 * max(room, 0) / size
+    size = sum(len(packed(each)) for each in chosen)
+    while size > room and any(each["prompts"] for each in chosen):
+        share *= min(0.9, 0.97 * max(room, 0) / size)
         chosen = tuple(_first(each, int(share * len(each["prompts"]))) for each in sets)
-    else:
-        chosen = tuple(_first(each, 0) for each in sets)
+        size = sum(len(packed(each)) for each in chosen)
     inside = sum(map(_count, chosen))
     if inside == total:
         return Selection(chosen, total, 0)
     kept, prompts = (sum(len(each["prompts"]) for each in some) for some in (chosen, sets))
     return Selection(
         tuple(each for each in chosen if each["prompts"]), inside, total - inside,
-        f"{inside:,} of {total:,} responses are in this page: those to the {kept:,} of "
-        f"{prompts:,} prompts on "
-        "which the runs differ most. All of them are in the file beside it.",
+        f"{inside:,} of {total:,} responses are in this page: those to the {kept:,} of {prompts:,} prompts "
+        "on which the runs differ most. All of them are in the file beside it.",
     )  # fmt: skip
 
 

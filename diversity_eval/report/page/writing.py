@@ -95,8 +95,7 @@ def write_page(
         figures: shown in this order.
         responses: response sets for the browser.
         max_bytes: of the page. Where the responses are too many, those to the prompts on which the runs
-        differ
-            most are in it, and all of them are in `NAME.responses.jsonl.gz` beside it.
+            differ most are in it, and all of them are in `NAME.responses.jsonl.gz` beside it.
 
     Raises:
         DiversityEvalError: a file that cannot be written.

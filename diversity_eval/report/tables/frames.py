@@ -16,10 +16,12 @@ __all__ = ["cells_frame", "tidy"]
 
 
 def cells_frame(comparison: Comparison) -> pd.DataFrame:
-    """A line for each cell: `row`, `model`, `loss`, `task`, `metric`, `variant`, `mean`, `std`, `lower`,
-    `upper`, `n`, `available`, `marks`, `best`, `tested`, and of the test against the baseline `other`,
-    `difference`,
-    `difference_lower`, `difference_upper`, `effect_size`, `p_value`, `p_adjusted`, `shared`; nan without one.
+    """A line for each cell.
+
+    Columns: `row`, `model`, `loss`, `task`, `metric`, `variant`, `headline`, `higher_is_better`, `mean`, `std`,
+    `lower`, `upper`, `n`, `available`, `marks`, `best`, `tested`; and of the test against the baseline, empty
+    without one, `other`, `difference`, `difference_lower`, `difference_upper`, `effect_size`, `p_value`,
+    `p_adjusted`, `shared`.
     """
     import pandas as pd
 
@@ -32,9 +34,8 @@ def cells_frame(comparison: Comparison) -> pd.DataFrame:
             lines.append(
                 {
                     "row": _text(cell.row), "model": _text(row.model), "loss": row.loss,
-                    "task": _text(column.task),
-                    "metric": _text(column.metric), "variant": _text(column.variant),
-                    "headline": column.headline,
+                    "task": _text(column.task), "metric": _text(column.metric),
+                    "variant": _text(column.variant), "headline": column.headline,
                     "higher_is_better": column.higher_is_better, "mean": cell.mean, "std": cell.std,
                     "lower": cell.lower, "upper": cell.upper, "n": cell.n, "available": cell.available,
                     "marks": "; ".join(cell.marks), "best": cell.best, "tested": cell.tested,
