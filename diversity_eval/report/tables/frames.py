@@ -18,10 +18,10 @@ __all__ = ["cells_frame", "tidy"]
 def cells_frame(comparison: Comparison) -> pd.DataFrame:
     """A line for each cell.
 
-    Columns: `row`, `model`, `loss`, `task`, `metric`, `variant`, `headline`, `higher_is_better`, `mean`, `std`,
-    `lower`, `upper`, `n`, `available`, `marks`, `best`, `tested`; and of the test against the baseline, empty
-    without one, `other`, `difference`, `difference_lower`, `difference_upper`, `effect_size`, `p_value`,
-    `p_adjusted`, `shared`.
+    Columns: `row`, `model`, `loss`, `task`, `metric`, `variant`, `headline`, `higher_is_better`, `mean`,
+    `std`, `lower`, `upper`, `n`, `available`, `marks`, `best`, `tested`; and of the test against the
+    baseline, empty without one, `other`, `difference`, `difference_lower`, `difference_upper`,
+    `effect_size`, `p_value`, `p_adjusted`, `shared`.
     """
     import pandas as pd
 
