@@ -110,6 +110,11 @@ def join(
     warnings = [
         f"{task_title(task)}: not in one column, because the runs differ in {text}" for task, text in splits
     ]
+    if protocol is None and any(f"{task}{BASE_SUFFIX}" in tasks for task in tasks):
+        warnings.append(
+            "base checkpoints were run by tasks of their own (..._base), with another prompt, so they have "
+            "columns of their own; --protocol paper sets them beside the others, and says what differs"
+        )
     if strict:
         _refuse_differences(warnings, joined)
     return joined, warnings

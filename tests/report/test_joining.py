@@ -138,6 +138,14 @@ def test_the_paper_s_protocol_joins_base_checkpoints_and_two_temperatures_in_mat
     assert "temperature: 1 (base, ce, newer), 1.5 (hot)" in warning
 
 
+def test_base_checkpoints_in_tasks_of_their_own_are_pointed_to_the_protocol(tmp_path: Path) -> None:
+    write_run(tmp_path / "base", "base", {"self_bleu": [1.0]}, task="short_stories_base")
+    run(tmp_path, "ce")
+    columns, (warning,) = joined(tmp_path)
+    assert len(columns) == 2
+    assert "--protocol paper sets them beside the others" in warning
+
+
 def test_columns_stand_in_the_suite_s_order_with_the_leaderboard_s_metrics_first(tmp_path: Path) -> None:
     write_run(tmp_path / "x", "m", {"self_bleu": [1.0], "asr": [1.0]}, task="harmbench")
     write_run(tmp_path / "y", "m", {"mean_words": [5.0], "self_bleu": [1.0], "quality": [1.0]})
