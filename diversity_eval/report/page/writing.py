@@ -20,7 +20,10 @@ from diversity_eval.report.page.selection import Selection, select_responses
 __all__ = ["PageFigure", "Written", "write_page"]
 
 _STYLES = ("base.css", "table.css", "browser.css")
-_SCRIPTS = ("dom.js", "texts.js", "leaderboard.js", "details.js", "responses.js", "main.js")
+_SCRIPTS = (
+    "dom.js", "texts.js", "leaderboard.js", "rows.js", "pointing.js", "details.js", "side.js", "responses.js",
+    "main.js",
+)  # fmt: skip
 _LEVEL = 6
 
 

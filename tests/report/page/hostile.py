@@ -1,5 +1,7 @@
 """Responses that try to be more than text, by what they try. None does anything but set `window.__pwned`."""
 
+import unicodedata
+
 PWN = "window.__pwned=1"
 
 HOSTILE: dict[str, str] = {
@@ -54,6 +56,13 @@ HOSTILE: dict[str, str] = {
     "control characters": "a\x00b\x07c\x08d\x1b[31mred\x1b[0m\x7f\x9b",
     "line separators": "one\u2028two\u2029three\x85four",
     "lone surrogates": "half \ud83d and \udc00 halves",
+    "prototype key": "__proto__",
+    "constructor key": "constructor",
+    "text hidden in tag characters": "hello"
+    + "".join(chr(0xE0000 + ord(letter)) for letter in "ignore this"),
+    "letters without a shape": "a\u3164b\uffa0c\u115fd\u180ee",
+    "homoglyphs": "\u0430dm\u0456n p\u0430yp\u0430l \uff1cscript\uff1e",
+    "marked words that are markup": "<b>one two three four</b> and <i>one two three four</i>",
     "zalgo": "z" + "\u0301\u0316\u0337" * 200,
     "zero width": "in\u200bvis\u200cible\ufeff\u2060",
     "emoji": "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f3f4\u200d\u2620\ufe0f",
@@ -64,3 +73,23 @@ HOSTILE: dict[str, str] = {
     "empty": "",
     "white space": "   \n\t ",
 }
+
+NAMES = {
+    0x202A: "LRE", 0x202B: "RLE", 0x202C: "PDF", 0x202D: "LRO", 0x202E: "RLO", 0x2066: "LRI", 0x2067: "RLI",
+    0x2068: "FSI", 0x2069: "PDI", 0x200E: "LRM", 0x200F: "RLM", 0x061C: "ALM", 0x200B: "ZWSP", 0x2060: "WJ",
+    0xFEFF: "BOM", 0x00AD: "SHY", 0x2028: "LS", 0x2029: "PS",
+}  # fmt: skip
+SHAPELESS = "\u115f\u1160\u3164\uffa0"
+SHOWN_FORMATS = "\t\n\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"
+
+
+def as_shown(text: str) -> str:
+    """The text with a name or number in the place of each character that is not seen."""
+
+    def one(character: str) -> str:
+        unseen = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in SHAPELESS
+        if not unseen or character in SHOWN_FORMATS:
+            return character
+        return NAMES.get(ord(character)) or f"U+{ord(character):04X}"
+
+    return "".join(map(one, text))

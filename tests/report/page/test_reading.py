@@ -77,6 +77,9 @@ def test_sorting_by_mouse_and_keyboard_with_missing_values_last(report: Path, vi
     page.keyboard.press("Enter")  # the button keeps the focus
     expect(head).to_have_attribute("aria-sort", "descending")
     assert [number(text) for text in column(page, "Self-BLEU")] == numbers[::-1]
+    page.keyboard.press("Enter")
+    expect(head).to_have_attribute("aria-sort", "none")
+    assert names(page) == ["tiny-base", "tiny-ce", "tiny-gem", "tiny-tofu"]  # as the report has them
     page.locator("#board thead button", has_text="ASR").first.click()
     assert names(page)[-1] == "tiny-base"  # it has no ASR
     page.locator("#board thead button", has_text="ASR").first.click()
@@ -127,6 +130,38 @@ def test_pointing_at_a_row_dims_the_others_in_the_figures(report: Path, visit: V
     assert page.locator(".drawing .row-1.dimmed").count() == 0
     page.locator("h1").hover()
     assert page.locator(".drawing .dimmed").count() == 0
+
+
+def dimmed(page: Page) -> set[int]:
+    """The rows whose elements are dimmed, by place."""
+    return {n for n in range(4) if page.locator(f".drawing .row-{n}.dimmed").count()}
+
+
+def test_pointing_at_an_element_of_a_figure_points_out_its_run(report: Path, visit: Visit) -> None:
+    page = visit(report).page
+    page.locator("#figures .drawing .row-2").first.dispatch_event("pointerover", {"bubbles": True})
+    assert dimmed(page) == {0, 1, 3}
+    page.locator("#figures .drawing").first.dispatch_event("pointerover")
+    assert dimmed(page) == set()
+
+
+def test_a_button_keeps_a_run_pointed_out(report: Path, visit: Visit) -> None:
+    page = visit(report).page
+    button = page.locator("#pointing").get_by_role("button", name="tiny-gem")
+    button.focus()
+    assert dimmed(page) == {0, 1, 3}
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.locator("#board thead button", has_text="Run").focus()
+    page.locator("h1").hover()
+    assert dimmed(page) == {0, 1, 3}
+    page.locator("#board tbody tr").nth(0).hover()
+    assert dimmed(page) == {1, 2, 3}
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.locator("h1").click()
+    page.locator("#board thead button", has_text="Run").focus()
+    assert dimmed(page) == set()
 
 
 def test_responses_side_by_side(report: Path, visit: Visit) -> None:

@@ -1,4 +1,5 @@
-/** Making elements. Everything that comes from runs goes through here as text, never as markup. */
+/** Making elements. Everything that comes from runs goes through here as text, never as markup; what is not seen of it
+ * is named (`appendText`). */
 
 /**
  * @param {string} name of the element
@@ -15,10 +16,15 @@ function el(name, attributes = {}, ...content) {
   }
   for (const each of content) {
     if (each === null || each === undefined || each === '') continue;
-    made.append(each instanceof Node ? each : document.createTextNode(String(each)));
+    if (each instanceof Node) made.append(each);
+    else if (name === 'option') made.append(document.createTextNode(visibleText(String(each))));
+    else appendText(made, String(each));
   }
   return made;
 }
+
+/** For screen readers only. */
+const unseen = (text) => el('span', { class: 'unseen' }, text);
 
 const byId = (id) => document.getElementById(id);
 
@@ -68,7 +74,7 @@ function labelled(label, control) {
 
 function checkbox(label, checked, onchange) {
   const box = el('input', { type: 'checkbox', checked, onchange: () => onchange(box.checked) });
-  return el('label', { class: 'check' }, box, label);
+  return el('label', { class: 'check' }, box, el('bdi', {}, label));
 }
 
 /** Calls a function when the typing pauses. */

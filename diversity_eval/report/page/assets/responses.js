@@ -11,139 +11,162 @@ function responseBrowser(data) {
     byId('left-out').hidden = false;
     byId('left-out').textContent = data.responses_left_out;
   }
-  const loaded = new Map();
-  const state = { set: 0, sources: [], metric: -1, order: 'difference', text: '', marks: true, prompt: null, most: PAGE };
+  const unpacked = new Map();
+  const titles = new Map(data.columns.map((column) => [column.key, column]));
+  const state = {
+    set: 0, sources: [], metric: -1, order: 'difference', text: '', marks: true, prompt: null, most: PAGE, used: false,
+  };
 
-  async function open(number, prompt = null) {
+  /** Opens a task's responses; `place` is what an address asks for. */
+  async function open(number, place = {}) {
     state.set = number;
-    if (!loaded.has(number)) {
+    if (!unpacked.has(number)) {
       fill(byId('prompts'), el('p', {}, 'Opening …'));
-      loaded.set(number, await unpack(`responses-${number}`));
+      unpacked.set(number, unpack(`responses-${number}`));
     }
-    const of = loaded.get(number);
-    state.sources = of.sources.map((_, place) => place).slice(0, 2);
+    const of = await unpacked.get(number);
+    if (state.set !== number) return; // another one was asked for meanwhile
+    const asked = (place.sources ?? []).filter((source) => source < of.sources.length);
+    state.sources = asked.length ? asked : of.sources.map((_, at) => at).slice(0, 2);
     state.metric = of.values.length ? 0 : -1;
-    state.prompt = prompt !== null && prompt < of.prompts.length ? prompt : null;
+    state.prompt = place.prompt < of.prompts.length ? place.prompt : null;
     state.most = PAGE;
+    state.text = '';
+    const chosen = document.activeElement === byId('chooser').querySelector('select');
     controls(of);
+    if (chosen) byId('chooser').querySelector('select').focus();
     list(of);
   }
 
-  const sourceName = (source) => (source.variant ? `${source.row}, ${source.variant}` : source.row);
-
   function controls(of) {
-    const columns = new Map(data.columns.map((column) => [column.key, column]));
-    const boxes = el('fieldset', {}, el('legend', {}, 'Runs, two or more'), ...of.sources.map((source, place) => {
-      const label = checkbox('', state.sources.includes(place), (on) => {
-        state.sources = of.sources.map((_, at) => at).filter((at) => (at === place ? on : state.sources.includes(at)));
-        list(of);
-      });
-      label.append(el('bdi', {}, sourceName(source)));
-      return label;
+    const runs = of.sources.map((source, place) => checkbox(sourceName(source), state.sources.includes(place), (on) => {
+      const kept = (at) => (at === place ? on : state.sources.includes(at));
+      state.sources = of.sources.map((_, at) => at).filter(kept);
+      list(of);
     }));
+    const tasks = sets.map((each, place) => [place, each.task_title]);
+    const metrics = of.values.map((value, place) => [place, titles.get(value.column)?.title ?? value.column]);
+    const orders = [['difference', 'largest difference first'], ['place', 'as in the data']];
+    const again = (key, read = (value) => value) => (value) => { state[key] = read(value); list(of); };
     fill(byId('chooser'),
-      sets.length > 1 ? chooser('Task', sets.map((each, place) => [place, each.task_title]), state.set, (value) => open(Number(value))) : null,
-      chooser('Order', [['difference', 'largest difference first'], ['place', 'as in the data']], state.order, (value) => { state.order = value; list(of); }),
-      of.values.length > 1 ? chooser('Difference in', of.values.map((value, place) => [place, columns.get(value.column)?.title ?? value.column]), state.metric, (value) => { state.metric = Number(value); list(of); }) : null,
-      search('Search prompts and responses', (text) => { state.text = text.toLowerCase(); state.most = PAGE; list(of); }),
+      tasks.length > 1 ? chooser('Task', tasks, state.set, (value) => open(Number(value))) : null,
+      chooser('Order', orders, state.order, again('order')),
+      metrics.length > 1 ? chooser('Difference in', metrics, state.metric, again('metric', Number)) : null,
+      search('Search prompts and responses', (text) => { state.most = PAGE; again('text')(text.toLowerCase()); }),
       checkbox(`Mark what ${SHARED_WORDS} words or more share`, state.marks, (on) => { state.marks = on; read(of); }),
-      boxes);
+      el('fieldset', {}, el('legend', {}, 'Runs, two or more'), ...runs));
   }
 
   function difference(of, prompt) {
     if (state.metric < 0) return null;
-    const known = state.sources.map((source) => of.values[state.metric].by_source[source][prompt]).filter((value) => value !== null);
+    const values = of.values[state.metric].by_source;
+    const known = state.sources.map((source) => values[source][prompt]).filter((value) => value !== null);
     return known.length < 2 ? null : Math.max(...known) - Math.min(...known);
   }
 
   function matches(of, prompt) {
     if (!state.text) return true;
-    const texts = [of.prompts[prompt].key, of.prompts[prompt].text, ...state.sources.flatMap((source) => of.responses[source][prompt] ?? [])];
+    const responses = state.sources.flatMap((source) => of.responses[source][prompt] ?? []);
+    const texts = [of.prompts[prompt].key, of.prompts[prompt].text, ...responses];
     return texts.some((text) => text.toLowerCase().includes(state.text));
   }
 
+  /** The prompts that are found, in their order. */
+  function found(of) {
+    const answered = (place) => state.sources.some((source) => of.responses[source][place]);
+    const there = of.prompts.map((_, place) => place).filter((place) => answered(place) && matches(of, place));
+    if (state.order !== 'difference') return there;
+    const sizes = new Map(there.map((place) => [place, difference(of, place) ?? -1]));
+    return there.sort((a, b) => sizes.get(b) - sizes.get(a) || a - b);
+  }
+
   function list(of) {
-    const there = of.prompts.map((_, place) => place).filter((place) => state.sources.some((source) => of.responses[source][place]) && matches(of, place));
-    if (state.order === 'difference') {
-      const sizes = new Map(there.map((place) => [place, difference(of, place)]));
-      there.sort((a, b) => (sizes.get(b) ?? -1) - (sizes.get(a) ?? -1) || a - b);
-    }
-    const decimals = state.metric < 0 ? 1 : data.columns.find((column) => column.key === of.values[state.metric].column)?.decimals ?? 2;
+    const there = found(of);
     if (!there.includes(state.prompt)) state.prompt = there[0] ?? null;
+    const decimals = state.metric < 0 ? 1 : titles.get(of.values[state.metric].column)?.decimals ?? 2;
     const items = there.slice(0, state.most).map((place) => {
       const size = difference(of, place);
-      const text = el('span', { class: 'text', dir: 'auto' });
-      appendText(text, shortText(of.prompts[place].text) || `prompt ${of.prompts[place].key}`);
-      return el('li', {}, el('button', { type: 'button', 'data-prompt': place, 'aria-current': place === state.prompt ? 'true' : null,
-        onclick: () => { state.prompt = place; current(); read(of); } }, text,
-      el('span', { class: 'faint' }, size === null ? '' : `difference ${shown(size, decimals)}`)));
+      const { key, text } = of.prompts[place];
+      const name = el('span', { class: 'text', dir: 'auto' }, shortText(text) || `prompt ${key}`);
+      const apart = el('span', { class: 'faint' }, size === null ? '' : `difference ${shown(size, decimals)}`);
+      const choose = () => { state.prompt = place; current(); read(of); };
+      return el('li', {}, el('button', { type: 'button', 'data-prompt': place, onclick: choose }, name, apart));
     });
-    fill(byId('prompts'), el('p', { class: 'faint', role: 'status' }, `${there.length} of ${of.prompts.length} prompts`),
-      items.length ? el('ol', { 'aria-label': 'Prompts' }, ...items) : null,
-      there.length > state.most ? el('button', { type: 'button', class: 'more', onclick: () => { state.most += PAGE; list(of); } }, 'Show more') : null);
+    const more = el('button', { type: 'button', class: 'more', onclick: () => {
+      const first = state.most;
+      state.most += PAGE;
+      list(of);
+      byId('prompts').querySelectorAll('li button')[first].focus();
+    } }, 'Show more');
+    byId('prompts-found').textContent = `${there.length} of ${of.prompts.length} prompts; arrow keys go through them`;
+    fill(byId('prompts'), items.length ? el('ol', { 'aria-label': 'Prompts', onkeydown: move }, ...items) : null,
+      there.length > state.most ? more : null);
+    current();
     read(of);
   }
 
+  /** The one prompt that is read is the one that Tab reaches. */
   function current() {
-    for (const button of document.querySelectorAll('#prompts li button')) {
-      if (Number(button.dataset.prompt) === state.prompt) button.setAttribute('aria-current', 'true');
+    const buttons = [...byId('prompts').querySelectorAll('li button')];
+    const read = buttons.find((button) => Number(button.dataset.prompt) === state.prompt);
+    for (const button of buttons) {
+      button.tabIndex = button === (read ?? buttons[0]) ? 0 : -1;
+      if (button === read) button.setAttribute('aria-current', 'true');
       else button.removeAttribute('aria-current');
     }
   }
 
+  function move(event) {
+    const buttons = [...byId('prompts').querySelectorAll('li button')];
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const next = buttons[Math.max(0, Math.min(to, buttons.length - 1))];
+    next.click();
+    next.focus();
+  }
+
   function read(of) {
     if (state.prompt === null || state.sources.length === 0) {
-      fill(byId('reading'), el('p', {}, state.sources.length ? 'No prompt matches.' : 'Choose at least one run.'));
+      const why = state.sources.length ? 'No prompt matches.' : 'Choose at least one run.';
+      byId('read').textContent = why;
+      fill(byId('reading'), el('p', {}, why));
       return;
     }
-    const asked = el('p', { class: 'asked', dir: 'auto' });
     const { key, text } = of.prompts[state.prompt];
-    appendText(asked, text || `Prompt ${key}; its text was not kept.`);
-    fill(byId('reading'), el('h3', {}, `Prompt ${key}`), asked,
-      el('div', { class: 'sides' }, ...state.sources.map((source) => side(of, source))));
-    history.replaceState(null, '', `#responses/${state.set}/${state.prompt}`);
+    const sides = state.sources.map((source) => side(data, of, source, state.prompt, state.marks));
+    fill(byId('reading'), el('h3', {}, `Prompt ${key}`),
+      el('p', { class: 'asked', dir: 'auto' }, text || `Prompt ${key}; its text was not kept.`),
+      el('div', { class: 'sides' }, ...sides));
+    byId('read').textContent = `Prompt ${key}, ${sides.length === 1 ? 'one run' : `${sides.length} runs side by side`}`;
+    // The address names what somebody chose, not what he merely scrolled past.
+    if (state.used) history.replaceState(null, '', `#responses/${state.set}/${state.prompt}/${state.sources.join(',')}`);
   }
 
-  function side(of, source) {
-    const texts = of.responses[source][state.prompt];
-    const numbers = of.values.map((value) => {
-      const column = data.columns.find((each) => each.key === value.column);
-      const number = value.by_source[source][state.prompt];
-      return number === null || !column ? null : `${column.title} ${shown(number, column.decimals)}`;
-    }).filter(Boolean);
-    const box = el('div', { class: 'side' }, el('h4', { dir: 'auto' }, sourceName(of.sources[source])), el('p', { class: 'numbers' }, numbers.join(' · ')));
-    if (!texts) { box.append(el('p', { class: 'faint' }, 'No responses kept.')); return box; }
-    const stretches = state.marks ? sharedStretches(texts) : texts.map(() => []);
-    const ratings = of.ratings[source][state.prompt];
-    const partition = of.partition[source][state.prompt];
-    box.append(el('ol', {}, ...texts.map((text, place) => {
-      const first = texts.findIndex((other) => other.trim() === text.trim());
-      const count = texts.filter((other) => other.trim() === text.trim()).length;
-      const group = partition ? partition[place] : null;
-      const rating = ratings ? ratings[place] : undefined;
-      return el('li', { class: `response${first < place ? ' same' : ''}${group === null || group < 0 ? '' : ` class-${group % 8}`}` },
-        el('div', { class: 'top' }, el('span', {}, `${place + 1}`),
-          rating === undefined ? null : el('span', { class: 'badge' }, rating === null ? 'no rating' : `rating ${rating}`),
-          group === null ? null : el('span', { class: 'badge' }, group < 0 ? 'class unknown' : `class ${className(group)}`),
-          first < place ? el('span', { class: 'badge' }, `same as ${first + 1}`) : count > 1 ? el('span', { class: 'badge' }, `${count} times`) : null,
-          text.trim() === '' ? el('span', { class: 'badge' }, 'empty') : null),
-        textBlock(text, stretches[place]));
-    })));
-    return box;
+  function failed(error) {
+    fill(byId('prompts'), el('p', { class: 'note' }, `These responses cannot be read: ${error}.`));
   }
 
-  /** A, B, ..., Z, AA, ... */
-  function className(group) {
-    return group < 26 ? String.fromCharCode(65 + group) : className(Math.floor(group / 26) - 1) + className(group % 26);
+  /** Goes to what the address names: #responses/TASK/PROMPT/RUN,RUN, each by its place. False if it names nothing. */
+  function goto() {
+    const asked = /^#responses\/(\d{1,4})\/(\d{1,6})(?:\/(\d{1,4}(?:,\d{1,4}){0,99}))?$/.exec(location.hash);
+    if (!asked || Number(asked[1]) >= sets.length) return false;
+    const sources = asked[3] ? [...new Set(asked[3].split(',').map(Number))].sort((a, b) => a - b) : [];
+    open(Number(asked[1]), { prompt: Number(asked[2]), sources })
+      .then(() => byId('responses').scrollIntoView()).catch(failed);
+    return true;
   }
 
-  const asked = /^#responses\/(\d{1,4})\/(\d{1,6})$/.exec(location.hash);
-  const wanted = asked && Number(asked[1]) < sets.length ? Number(asked[1]) : 0;
-  const start = () => open(wanted, asked ? Number(asked[2]) : null);
-  if (asked) { start().then(() => byId('responses').scrollIntoView()); return; }
+  for (const happened of ['click', 'input']) {
+    byId('responses').addEventListener(happened, () => { state.used = true; }, { capture: true });
+  }
   // The data are unpacked when somebody comes near them.
   const watch = new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) { watch.disconnect(); start(); }
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    if (!unpacked.size) open(0).catch(failed);
   }, { rootMargin: '400px' });
-  watch.observe(byId('responses'));
+  addEventListener('hashchange', goto);
+  if (!goto()) watch.observe(byId('responses'));
 }

@@ -2,23 +2,40 @@
 
 const LONGEST = 2000;
 const SHARED_WORDS = 4;
-// Characters that turn or hide text; shown by their names, so that they do neither.
+// So many characters of each response are looked through for shared words.
+const COMPARED = 20000;
+// Characters that turn or hide text; shown by their names, so that they do neither. The others by their numbers.
 const NAMES = {
   0x202a: 'LRE', 0x202b: 'RLE', 0x202c: 'PDF', 0x202d: 'LRO', 0x202e: 'RLO', 0x2066: 'LRI', 0x2067: 'RLI',
   0x2068: 'FSI', 0x2069: 'PDI', 0x200e: 'LRM', 0x200f: 'RLM', 0x061c: 'ALM', 0x200b: 'ZWSP', 0x2060: 'WJ',
   0xfeff: 'BOM', 0x00ad: 'SHY', 0x2028: 'LS', 0x2029: 'PS',
 };
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g;
+// Control characters, format characters, halves of surrogate pairs, and letters without a shape. Not among them: tab
+// and line feed, what joins letters and emoji (U+200C, U+200D), and the format characters that are drawn (Arabic signs).
+const UNSEEN = new RegExp(
+  '[\\p{Cs}\\p{Zl}\\p{Zp}\\u115f\\u1160\\u3164\\uffa0]'
+  + '|(?![\\t\\n\\u200c\\u200d\\u0600-\\u0605\\u06dd\\u070f\\u0890\\u0891\\u08e2])[\\p{Cc}\\p{Cf}]', 'gu');
+
+/** What stands for a character that is not seen. */
+function nameOf(character) {
+  const code = character.codePointAt(0);
+  return NAMES[code] || `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+/** A text with its unseen characters by their names, for where no element can stand: options of a list. */
+const visibleText = (text) => text.replace(UNSEEN, (character) => `\u2039${nameOf(character)}\u203a`);
 
 /** Appends a text to an element, its control characters as labelled marks. */
 function appendText(parent, text) {
   let last = 0;
   for (const found of text.matchAll(UNSEEN)) {
     if (found.index > last) parent.append(document.createTextNode(text.slice(last, found.index)));
-    const code = found[0].charCodeAt(0);
-    const name = NAMES[code] || `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
-    parent.append(el('span', { class: 'control', title: 'a character that is not seen' }, name));
-    last = found.index + 1;
+    const mark = document.createElement('span');
+    mark.className = 'control';
+    mark.title = 'a character that is not seen';
+    mark.textContent = nameOf(found[0]);
+    parent.append(mark);
+    last = found.index + found[0].length;
   }
   if (last < text.length) parent.append(document.createTextNode(text.slice(last)));
 }
@@ -35,7 +52,7 @@ function wordsOf(text) {
  * @param {string[]} texts @returns {Array<Array<[number, number]>>}
  */
 function sharedStretches(texts) {
-  const words = texts.map((text) => wordsOf(text.slice(0, 20000)));
+  const words = texts.map((text) => wordsOf(text.slice(0, COMPARED)));
   const owners = new Map();
   words.forEach((of, number) => {
     for (let place = 0; place + SHARED_WORDS <= of.length; place++) {
@@ -61,26 +78,35 @@ function sharedStretches(texts) {
 
 /**
  * A response's text. Long ones are cut, with a button that shows the rest.
- * @param {string} text @param {Array<[number, number]>} stretches to be marked
+ * @param {string} text @param {Array<[number, number]>|null} stretches to be marked; null if nothing is
  */
 function textBlock(text, stretches) {
   const block = el('p', { class: 'words', dir: 'auto' });
   const cut = text.length > LONGEST;
-  writeMarked(block, cut ? text.slice(0, LONGEST) : text, stretches);
+  writeMarked(block, cut ? text.slice(0, wholeCharacters(text, LONGEST)) : text, stretches);
   if (!cut) return block;
-  const whole = el('div', {}, block);
   const button = el('button', { type: 'button', class: 'quiet', onclick: () => {
     block.replaceChildren();
     writeMarked(block, text, stretches);
     button.remove();
+    // Who came here by keyboard goes on from here, not from the page's beginning.
+    block.tabIndex = -1;
+    block.focus({ preventScroll: true });
   } }, `Show all ${text.length.toLocaleString('en')} characters`);
-  whole.append(button);
-  return whole;
+  const reach = text.length > COMPARED && stretches
+    ? el('p', { class: 'faint' }, `Shared words are marked in the first ${COMPARED.toLocaleString('en')} characters only.`) : null;
+  return el('div', {}, block, button, reach);
+}
+
+/** At most this many code units, without half a character at the end. */
+function wholeCharacters(text, length) {
+  const code = text.charCodeAt(length - 1);
+  return code >= 0xd800 && code <= 0xdbff ? length - 1 : length;
 }
 
 function writeMarked(block, text, stretches) {
   let last = 0;
-  for (const [begin, end] of stretches) {
+  for (const [begin, end] of stretches ?? []) {
     if (begin >= text.length) break;
     appendText(block, text.slice(last, begin));
     const mark = el('mark');
@@ -94,5 +120,5 @@ function writeMarked(block, text, stretches) {
 /** A short text on one line, for lists and labels. */
 function shortText(text, length = 160) {
   const line = text.slice(0, 4 * length).replace(/\s+/gu, ' ').trim();
-  return line.length > length ? `${line.slice(0, length)}…` : line;
+  return line.length > length ? `${line.slice(0, wholeCharacters(line, length))}…` : line;
 }
