@@ -26,7 +26,10 @@ class Selection:
 
 
 def select_responses(
-    sets: Sequence[Mapping[str, Any]], room: int, packed: Callable[[Mapping[str, Any]], str]
+    sets: Sequence[Mapping[str, Any]],
+    room: int,
+    packed: Callable[[Mapping[str, Any]], str],
+    beside: str = "a file",
 ) -> Selection:
     """All responses if they fit; else those to the prompts on which the runs differ most.
 
@@ -34,6 +37,7 @@ def select_responses(
         sets: response sets (docs/design/report.md).
         room: bytes for them.
         packed: a set as it will stand in the page.
+        beside: the name of the file that has all of them.
     """
     total = sum(map(_count, sets))
     chosen: tuple[Mapping[str, Any], ...] = tuple(sets)
@@ -50,7 +54,7 @@ def select_responses(
     return Selection(
         tuple(each for each in chosen if each["prompts"]), inside, total - inside,
         f"{inside:,} of {total:,} responses are in this page: those to the {kept:,} of {prompts:,} prompts "
-        "on which the runs differ most. All of them are in the file beside it.",
+        f"on which the runs differ most. All of them are in {beside} beside it.",
     )  # fmt: skip
 
 

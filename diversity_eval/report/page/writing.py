@@ -25,6 +25,8 @@ _SCRIPTS = (
     "main.js",
 )  # fmt: skip
 _LEVEL = 6
+# What the sentence on responses that are left out takes at most, and a block beside its content; in bytes.
+_SAID, _BLOCK = 600, 400
 
 
 class PageFigure(Protocol):
@@ -97,16 +99,18 @@ def write_page(
         document: the report's data (docs/design/report.md).
         figures: shown in this order.
         responses: response sets for the browser.
-        max_bytes: of the page. Where the responses are too many, those to the prompts on which the runs
-            differ most are in it, and all of them are in `NAME.responses.jsonl.gz` beside it.
+        max_bytes: of the page, unless it is larger without any response. Where the responses are too many,
+            those to the prompts on which the runs differ most are in it, and all of them are in
+            `NAME.responses.jsonl.gz` beside it.
 
     Raises:
         DiversityEvalError: a file that cannot be written.
     """
-    shell = len(_page(document, figures, [], None))
-    selection = select_responses(responses, max_bytes - shell, _packed)
+    other = path.with_name(f"{path.stem}.responses.jsonl.gz")
+    shell = len(_page(document, figures, [], None)) + _SAID + _BLOCK * len(responses)
+    selection = select_responses(responses, max_bytes - shell, _packed, other.name)
     page = _page(document, figures, selection.sets, selection)
-    beside = path.with_name(f"{path.stem}.responses.jsonl.gz") if selection.left_out else None
+    beside = other if selection.left_out else None
     try:
         if beside is not None:
             with replacing(beside) as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
