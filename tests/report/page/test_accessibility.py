@@ -42,6 +42,19 @@ def test_every_view(report: Path, visit: Visit, scheme: str, width: int) -> None
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_run_pointed_out_and_nothing_found(report: Path, visit: Visit, scheme: str) -> None:
+    page = visit(report, color_scheme=scheme, bypass_csp=True).page
+    page.locator("#pointing button").first.click()
+    page.locator("#responses").scroll_into_view_if_needed()
+    expect(page.locator(".side")).to_have_count(2)
+    page.get_by_label("Search prompts and responses").fill("nobody wrote this")
+    expect(page.locator("#read")).to_have_text("No prompt matches.")
+    page.get_by_label("Filter by name, model, loss").fill("nobody is called this")
+    expect(page.locator("#found")).to_contain_text("0 of 19 rows")
+    assert violations(page) == []
+
+
 def test_it_would_complain(report: Path, visit: Visit) -> None:
     page = visit(report, bypass_csp=True).page
     page.evaluate("document.querySelector('#controls label').remove()")

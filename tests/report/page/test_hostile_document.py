@@ -144,6 +144,32 @@ def test_piled_up_accents_stay_in_their_own_box(attacked: Path, visit: Visit) ->
     assert loose == []
 
 
+def test_the_policy_stops_what_would_be_markup_all_the_same(attacked: Path, visit: Visit) -> None:
+    opened = visit(attacked)
+    refused = opened.page.evaluate(
+        """async () => {
+          const made = document.createElement('div');
+          made.innerHTML = '<img src=x onerror="window.__pwned=1"><iframe src="https://evil.invalid/"></iframe>'
+            + '<form id="sent" action="https://evil.invalid/"></form>';
+          document.body.append(made);
+          const script = document.createElement('script');
+          script.textContent = 'window.__pwned = 1';
+          document.body.append(script);
+          const styled = document.createElement('p');
+          styled.setAttribute('style', 'position: fixed');
+          document.body.append(styled);
+          document.getElementById('sent').submit();
+          const fetched = await fetch('https://evil.invalid/').then(() => 'fetched', () => 'refused');
+          await new Promise((done) => setTimeout(done, 200));
+          return [fetched, getComputedStyle(styled).position];
+        }"""
+    )
+    assert refused == ["refused", "static"]
+    assert opened.page.evaluate("window.__pwned") is None
+    assert [each for each in opened.requests if not each.startswith("file:")] == []
+    assert opened.page.url == f"file://{attacked}"
+
+
 def test_on_a_phone_nothing_sticks_out(attacked: Path, visit: Visit) -> None:
     page = visit(attacked, viewport={"width": 360, "height": 800}).page
     page.locator("#responses").scroll_into_view_if_needed()

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from diversity_eval.report.document import document
+from diversity_eval.report.page import write_page
+from tests.report.comparisons import comparison
 from tests.report.page.conftest import Opened
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("browser")]
@@ -223,6 +226,27 @@ def test_an_address_leads_to_a_prompt_and_a_wrong_one_to_the_beginning(report: P
     opened = visit(report, "#responses/<img src=x onerror=alert(1)>")
     assert opened.errors == []
     assert opened.dialogs == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_group_says_what_it_is_the_mean_of(tmp_path: Path, visit: Visit, width: int) -> None:
+    rows = [
+        (f"{model}-{loss}", model, loss) for model in ("Qwen3-8B", "Phi-4-14B") for loss in ("ce", "tofu")
+    ]
+    path = tmp_path / "r.html"
+    write_page(path, document(comparison(rows, groups={"safe": ["Qwen3*", "Phi-4*"]})))
+    page = visit(path, viewport={"width": width, "height": 800}).page
+    group = page.locator("#board tr.group", has_text="safe").first
+    expect(group).to_contain_text("group of 2")
+    group.get_by_role("button", name="How").click()
+    expect(page.locator("#details p")).to_have_text("The mean of Qwen3-8B-ce, Phi-4-14B-ce.")
+    summaries = page.locator("#details summary").all_text_contents()
+    assert summaries[0] == "Qwen3-8B-ce, short_stories"
+    assert len(set(summaries)) == len(summaries)
+    page.keyboard.press("Escape")
+    page.locator("#controls input[type=search]").fill("safe")
+    expect(page.locator("#board tbody tr")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("width", [360, 390])

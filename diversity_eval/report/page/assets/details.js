@@ -32,7 +32,8 @@ function showProvenance(data, row) {
       ['parameters of the loss', Object.keys(each.parameters).length ? each.parameters : null],
       ['base model', each.base_model],
     ];
-    return el('details', { open: row.evaluations.length === 1 }, el('summary', {}, el('bdi', {}, each.task)),
+    const whose = row.members.length ? [el('bdi', {}, each.checkpoint), ', '] : [];
+    return el('details', { open: row.evaluations.length === 1 }, el('summary', {}, ...whose, el('bdi', {}, each.task)),
       definitions([...known, ...Object.entries(each.provenance)]));
   });
   const members = row.members.length ? el('p', { dir: 'auto' }, `The mean of ${row.members.join(', ')}.`) : null;

@@ -11,7 +11,7 @@ function rowElement(data, { row, place, reference }, columns, cellOf, intervals)
   const group = row.members?.length;
   const kinds = [row.baseline ? 'baseline' : '', group ? 'group' : '', reference ? 'published' : ''];
   const about = [row.model !== row.label ? row.model : null, row.loss, row.baseline ? 'baseline' : null,
-    group ? `mean of ${row.members.join(', ')}` : null, reference ? 'from the paper, not tested' : null];
+    group ? `group of ${group}` : null, reference ? 'from the paper, not tested' : null];
   const how = reference ? null : el('button',
     { type: 'button', 'aria-label': `How ${row.label} was made`, onclick: () => showProvenance(data, row) }, 'how');
   const name = el('th', { scope: 'row' }, el('span', { class: 'name', dir: 'auto' }, row.label),
