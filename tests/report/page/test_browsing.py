@@ -101,7 +101,8 @@ def test_shared_words_are_marked_within_one_run_only(tmp_path: Path, visit: Visi
         "She said: “The quiet harbour sleeps tonight”, and left.",
         "the QUIET harbour sleeps tonight; good",
     ]
-    second = ["the quiet harbour sleeps tonight", "a b c"]
+    # What a response repeats of itself is not shared with another one.
+    second = ["the quiet harbour sleeps tonight, the quiet harbour sleeps tonight", "a b c"]
     write_page(path, document(comparison()), responses=[response_set([[first], [second]])])
     page = visit(path).page
     near(page)
