@@ -29,7 +29,12 @@ _ABBREVIATION = re.compile(r"\.[^\W\d_]\.")  # e.g., A.M., D.C.
 _FREE_TEXT = re.compile(rf"\s+(?:[^\W_]|[(\[{{{_QUOTES_OPEN}{_EMPHASIS}])")
 # Behind these a lone A is no article and a number no quantity.
 _ABOUT_A_LABEL = re.compile(r"\s+(?:is|because|since|only)\b")
-_ALTERNATIVE = re.compile(r"[^\w.:!?<]*(?:[/\\&+]|\b(?:or|and)\b)", re.IGNORECASE)
+# A backslash too, unless it begins a command: then that may be of the option's text (`(B) \frac{1}{2}`).
+_ALTERNATIVE = re.compile(
+    r"[^\w.:!?<]*(?:[/&+]|\\(?![a-z])|\\(?:lor|land|vee|wedge|cup|cap)(?![a-z])"
+    r"|(?:\\(?:text|mathrm|mbox)\s*{\s*)?\b(?:or|and)\b)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\s+([^\W_]+)")
 _ARTICLES = ("A", "I")  # the labels that are English words too
 _BETWEEN = ("or", "and", "to", "through", "vs", "versus")  # two labels
@@ -138,7 +143,7 @@ def _read(said: str, known: Mapping[str, str]) -> str | None:
         return None
     line = (said[found.end() :].splitlines() or [""])[0]
     closing = _CLOSE.match(line)
-    closed = closing[0] if closing else ""
+    closed = _without_next_formula(opened[0], closing[0] if closing else "")
     rest = line[len(closed) :]
     if ("$" in opened[0]) != ("$" in closed):  # a price
         return None
@@ -146,6 +151,13 @@ def _read(said: str, known: Mapping[str, str]) -> str | None:
     if _names_another(closed, rest, label, known, names):
         return None
     return label if _stands_alone(closed, rest, found[0]) else None
+
+
+def _without_next_formula(opened: str, closed: str) -> str:
+    """What closes a label, without dollar signs that close nothing: they begin what follows (`B) $20`)."""
+    marks = [place for place, mark in enumerate(closed) if mark == "$"]
+    before = opened.count("$")
+    return closed[: marks[before]].rstrip() if len(marks) > before else closed
 
 
 def _stands_alone(closed: str, rest: str, name: str) -> bool:
@@ -157,8 +169,11 @@ def _stands_alone(closed: str, rest: str, name: str) -> bool:
         # (B)text and **B**text, but not B's or (2)3.
         return rest[0].isspace() or (rest[0].isalpha() and _CLOSED_FIRMLY.search(closed) is not None)
     word = _WORD.match(rest)
-    if word and (name.upper() in _ARTICLES or name.isdecimal()) and not _ABOUT_A_LABEL.match(rest):
-        return not (word[1][0].islower() or word[1][0].isdecimal())
+    if (name.upper() in _ARTICLES or name.isdecimal()) and not _ABOUT_A_LABEL.match(rest):
+        if rest.lstrip().startswith("$"):  # a 20-dollar note
+            return False
+        if word:
+            return not (word[1][0].islower() or word[1][0].isdecimal())
     if _FREE_TEXT.match(rest):
         return True
     symbol = rest.lstrip()[0]  # a picture or a check mark; a degree sign is of that kind too

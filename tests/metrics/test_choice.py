@@ -104,6 +104,15 @@ B = [
     "Answer: B. E = 5",
     "Answer: B: A + C",
     "Answer: B. Both A and C",
+    "Answer: B) $20",  # sums of money and formulas
+    "Answer: (B) $20,000 loss",
+    "Answer: **B** $20",
+    "Answer: B $20",
+    "Answer: (B) $x + 1$",
+    "Answer: (B) \\frac{5}{12}",
+    "Answer: B) \\sqrt{2}",
+    "Answer: (B) $\\frac{1}{2}$",
+    "Answer: $B$) $20",
     "Answer: B. A\u0301gua",
     "Answer: B, B",
     "Answer: B. B",
@@ -174,6 +183,7 @@ NOTHING = [
     "Answer: A dog",
     "Answer: a dog",
     "Answer: A 5 kg stone",
+    "Answer: A $20 note",
     # more than one
     "Answer: A or B",
     "Answer: A OR B",
@@ -217,6 +227,12 @@ NOTHING = [
     "Answer: B, B, C",
     "Answer: either A",
     "Answer: either A or B",
+    r"Answer: (A) \text{ or } (B)",
+    r"Answer: $A \text{ or } B$",
+    r"Answer: $A$ \lor $B$",
+    r"Answer: (A) \vee (B)",
+    r"Answer: (A) \ none",
+    "Answer: $B) 20",
     # the last one with text decides
     "Answer: B\nAnswer: A or B",
     "Answer: B\nAnswer: Because of that",
@@ -257,7 +273,7 @@ def test_numbers_as_labels(said: str) -> None:
     "said",
     ["3.5", "10", "12", "22", "-1", "+1", "− 1", "1/2", "1 / 2", "½", "1⁄2", "0", "5", "1,000", "1, 2",
      "1 000", "1 2", "1:30", "1-3", "1 - 3", "1–3", "2%", "2 %", "2 ×", "3 °C", "3℃", "$2", "2$", "2^3",
-     "2**3", "2*3", "(2)3", "2nd", "2x", "2 grams", "2 of 4", "2 or 3", "2 to 3", "2.a", "2.5.", "2 = 2",
+     "2**3", "2*3", "(2)3", "2nd", "2x", "2 grams", "2 of 4", "2 or 3", "2 to 3", "2.a", "2.5.", "2 = 2", "1 $20",
      "2 > 1", "2–7", "2—7", "2->7", "(2) (3)", "2) 3)", "two", "II", "2 2 3", "٢٫٥", "٢٢", "1 + 1"],
 )  # fmt: skip
 def test_numbers_that_are_no_label(said: str) -> None:
