@@ -14,6 +14,11 @@ _COMMAND = re.compile(r"\\[A-Za-z]+\d*")
 _LETTER = re.compile(r"[^\W\d_](?=\s*(?:\$|\\[)\]]|[.,;]|$))")
 # Commands that close or open something of the text around the box, and so can't be what is in it.
 _NO_ANSWERS = ("\\end", "\\begin", "\\left", "\\right", "\\boxed", "\\fbox", "\\quad", "\\qquad")
+_INVISIBLE_OPERATORS = "\u2061\u2062\u2063\u2064"  # function application, times, comma, plus
+# Without those that would be LaTeX's own.
+_FULL_WIDTH = {
+    chr(ord(sign) + 0xFEE0): sign for sign in map(chr, range(0x21, 0x7F)) if sign not in "\\{}$%&#~"
+}
 _DELIMITERS = (("$$", "$$", "$"), ("$", "$", "$"), ("\\(", "\\)", "\\("), ("\\[", "\\]", "\\["))
 
 
@@ -72,10 +77,11 @@ def normalise_answer(text: str) -> str:
     r"""The answer without what says nothing about its value.
 
     White space and one pair of each of `$...$`, `$$...$$`, `\(...\)` and `\[...\]` around the whole are
-    taken away, line breaks become spaces, and the decimal digits of all scripts (Unicode's category Nd)
-    become those of ASCII. Applied twice it does no more than applied once.
+    taken away, line breaks become spaces, characters that can't be seen (category Cf) go, and the decimal
+    digits of all scripts (Unicode's category Nd) become those of ASCII, as do full-width letters and signs.
+    Applied twice it does no more than applied once.
     """
-    text = "".join(_ascii_digit(character) for character in text)
+    text = "".join(_plain(character) for character in text)
     text = text.strip()
     going = True
     while going:
@@ -94,9 +100,14 @@ def normalise_answer(text: str) -> str:
     return text
 
 
-def _ascii_digit(character: str) -> str:
+def _plain(character: str) -> str:
     if character in "\r\n\v\f\x85\u2028\u2029":
         return " "
-    if character.isascii() or unicodedata.category(character) != "Nd":
+    if character.isascii():
         return character
-    return str(unicodedata.decimal(character))
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    if category == "Cf" and character not in _INVISIBLE_OPERATORS:
+        return ""
+    return _FULL_WIDTH.get(character, character)

@@ -1,5 +1,6 @@
 """Many comparisons in worker processes, of which any may hang or die."""
 
+import os
 import queue
 import signal
 import threading
@@ -10,7 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.util import find_spec
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from types import FrameType
 from typing import Any
 
@@ -30,7 +31,8 @@ _SETTLE = 2.0  # seconds: as long as a worker needs to begin
 class ComparisonPool:
     """Worker processes that start when the first comparison comes.
 
-    The processes are new ones (spawned), not forks: a fork of a process with threads or CUDA can hang.
+    The processes are new ones (spawned), not forks: a fork of a process with threads or CUDA can hang. A
+    fork of the caller gets processes of its own, and leaves the caller's alone.
 
     Args:
         compare: what is called with (reference, answer) in a worker; a function of a module.
@@ -45,6 +47,7 @@ class ComparisonPool:
         self._time_limit = time_limit
         self._memory_limit = memory_limit
         self._pool: Any = None
+        self._owner = 0  # the process that opened the pool
         self._replaced = 0.0  # when a worker was last found dead, on the monotonic clock
 
     def compare_all(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int, Outcome], None]) -> None:
@@ -127,6 +130,7 @@ class ComparisonPool:
         return outcome
 
     def _open(self) -> Any:
+        self._forget_another_s()
         if self._pool is None:
             missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
             if missing:
@@ -135,6 +139,12 @@ class ComparisonPool:
                 )
             from pebble import ProcessPool
 
+            # Python forbids children to the processes of a `multiprocessing.Pool`, since they would outlive
+            # them. These end with their caller: what they read from is closed then, and a comparison that
+            # runs has its limit.
+            if (own := current_process()).daemon:
+                own.daemon = False
+            self._owner = os.getpid()
             self._pool = ProcessPool(
                 max_workers=self._workers,
                 initializer=prepare,
@@ -143,8 +153,13 @@ class ComparisonPool:
             )
         return self._pool
 
+    def _forget_another_s(self) -> None:
+        if self._pool is not None and self._owner != os.getpid():
+            self._pool = None
+
     def close(self) -> None:
         """End the processes; whatever they are doing is given up."""
+        self._forget_another_s()
         pool, self._pool = self._pool, None
         if pool is not None:
             # A worker that takes another's place and finds nobody there any more says so, at length.

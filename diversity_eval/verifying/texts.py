@@ -13,6 +13,8 @@ from fractions import Fraction
 
 __all__ = ["equal_by_text", "for_solver"]
 
+# What a value is assigned to. `\not=` and the like are no assignments.
+_NAME = r"(?:[A-Za-z]|\\(?!(?:not|neg|neq?|approx|sim|pm|mp|[lg](?:eq?|t))(?![A-Za-z]))[A-Za-z]+)"
 _SIGN = r"[+\-−]"
 _SPACE = r"(?:\\[ ,;:]|~|\s)"
 # Digits in groups of three, with the same separator everywhere; or just digits.
@@ -25,15 +27,15 @@ _UNIT = (
     rf"{_SPACE}*\\(?:text|textrm|mathrm|mbox|operatorname)\s*\{{(?P<unit>[^{{}}\\\d]*)\}}(?:\^\{{?-?\d\}}?)?"
 )
 _NUMBER = re.compile(
-    rf"(?:(?P<name>[A-Za-z]|\\[A-Za-z]+)\s*=\s*)?(?P<sign>{_SIGN}?)\s*(?:\\\$)?\s*"
+    rf"(?:(?P<name>{_NAME})\s*=\s*)?(?P<sign>{_SIGN}?)\s*(?:\\\$)?\s*"
     rf"(?:(?P<whole>{_DIGITS})(?P<point>\.\d*)?|(?P<bare>\.\d+))"
     rf"(?:[eE](?P<e>{_SIGN}?\d{{1,4}})|{_POWER})?(?:\s*(?:\^\{{?\\circ\}}?|°))?(?:{_UNIT})?"
 )
 _RATIO = re.compile(
-    rf"(?:(?P<name>[A-Za-z]|\\[A-Za-z]+)\s*=\s*)?(?P<sign>{_SIGN}?)\s*"
+    rf"(?:(?P<name>{_NAME})\s*=\s*)?(?P<sign>{_SIGN}?)\s*"
     rf"(?:\\[dt]?frac\s*\{{\s*(?P<above>{_SIGN}?\d+)\s*\}}\s*\{{\s*(?P<below>\d+)\s*\}}|(?P<before>\d+)\s*/\s*(?P<after>\d+))"
 )
-_ASSIGNED = re.compile(r"\s*(?:[A-Za-z]|\\[A-Za-z]+)\s*=\s*(?P<value>[^=<>]+)")
+_ASSIGNED = re.compile(rf"\s*{_NAME}\s*=\s*(?P<value>[^=<>]+)")
 _FONT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|it|rm)|mbox|boldsymbol|bm)\s*\{([^{}]*)\}")
 _IN_BASE = re.compile(r"0*(?P<digits>[0-9A-Z]+)\s*_\s*\{?\s*(?P<base>\d+)\s*\}?")
 # Words after a number that are no unit: they change its value, or more follows.

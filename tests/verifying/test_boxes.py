@@ -160,6 +160,12 @@ def test_the_time_is_linear(piece: str, frame: str) -> None:
         ("\uff15.\uff10", "5.0"),
         ("\u0967x\u00b2", "1x\u00b2"),
         ("\u2460", "\u2460"),
+        # what can't be seen, and the forms that East Asian text has of the same characters
+        ("\u200b5\u2060\ufeff", "5"),
+        ("$5$\u200b", "5"),
+        ("1\u20632", "1\u20632"),  # an invisible comma
+        ("\uff08\uff0d1\uff0c\uff58\uff1d\uff12\uff09", "(-1,x=2)"),
+        ("\uff5b5\uff5d\uff3c\uff04", "\uff5b5\uff5d\uff3c\uff04"),  # they would be LaTeX's
         ("", ""),
     ],
 )

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import re
 import signal
@@ -66,6 +67,9 @@ def faulty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AnswerVe
         # Where these boxes can't be parsed, math-verify's defaults find the same number in both.
         ("\\frac{1}{5} E_{1}", "\\frac{1}{5} E_{2}", "wrong"),
         ("5", "nearly 5 @@", "wrong"),
+        ("5", "\\not=5", "wrong"),
+        ("-5", "\uff0d5", "right"),
+        ("\\sqrt{2}", "\u200b\\sqrt{2}", "right"),
     ],
 )
 def test_by_hand(verifier: AnswerVerifier, reference: str, answer: str, status: str) -> None:
@@ -206,6 +210,53 @@ def test_it_works_in_a_thread(verifier: AnswerVerifier) -> None:
     thread.start()
     thread.join(60)
     assert found == [True, True]
+
+
+def _verified_in_a_pool_s_process(answer: str) -> list[str]:
+    with AnswerVerifier(workers=1, time_limit=1, progress=False) as own:
+        return [
+            found.status for found in own.verify_all([("\\sqrt{8}", [box(answer), box("9^{9^{9^{9}}}")])])[0]
+        ]
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["spawn", pytest.param("fork", marks=pytest.mark.skipif(sys.platform == "win32", reason="no fork"))],
+)
+def test_it_works_in_a_process_of_a_pool(method: str) -> None:
+    with multiprocessing.get_context(method).Pool(1) as pool:  # daemonic: they may not have children
+        found = pool.apply_async(_verified_in_a_pool_s_process, ("2\\sqrt{2}",)).get(timeout=60)
+    assert found == ["right", "unverifiable"]
+
+
+FORKED = """
+import os
+from diversity_eval.verifying import AnswerVerifier
+
+if __name__ == "__main__":
+    verifier = AnswerVerifier(workers=1, progress=False)
+    assert verifier.equal_all([("\\\\sqrt{8}", "2\\\\sqrt{2}")]) == [True]
+    child = os.fork()
+    found = verifier.equal_all([("\\\\sqrt{27}", "3\\\\sqrt{3}"), ("x+1", "x+2")])
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert status == 0, status
+        found += verifier.equal_all([("\\\\sqrt{75}", "5\\\\sqrt{3}")])
+    verifier.close()
+    print(found, flush=True)
+    if not child:
+        os._exit(0)  # what is to be done at exit is the parent's
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_fork_of_a_process_that_verifies_has_workers_of_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(FORKED, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, sorted(done.stdout.splitlines()), done.stderr) == (
+        0, ["[True, False, True]", "[True, False]"], "",
+    )  # fmt: skip
 
 
 SCRIPT = """
