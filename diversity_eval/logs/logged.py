@@ -8,7 +8,7 @@ from typing import Any
 
 import diversity_eval
 
-__all__ = ["LoggedPrompt", "LoggedRun"]
+__all__ = ["LoggedPrompt", "LoggedRun", "record_of"]
 
 _FIRST = re.compile(r"(?:all|first [0-9]+ of) (?P<count>[0-9]+)")
 
@@ -85,12 +85,12 @@ class LoggedRun:
     @property
     def config(self) -> Mapping[str, Any]:
         """The task's configuration in the results file; empty if there is none."""
-        return _mapping(_mapping(self.results.get("configs")).get(self.task))
+        return _config_of(self.results, self.task)
 
     @property
     def record(self) -> Mapping[str, Any]:
         """What this project's tasks and `score` wrote about the run; empty for other tasks."""
-        return _mapping(_mapping(self.config.get("metadata")).get("diversity_eval"))
+        return record_of(self.results, self.task)
 
     @property
     def categories(self) -> list[str]:
@@ -126,6 +126,15 @@ class LoggedRun:
         # Prompts that had no response are not among the first ones.
         fields = {**self.fields, "docs": docs}
         return replace(self, prompts=self.prompts[:limit], fields=fields, left_out=0)
+
+
+def record_of(results: Mapping[str, Any], task: str) -> Mapping[str, Any]:
+    """What this project's tasks and `score` wrote about a task into a results file; empty for other tasks."""
+    return _mapping(_mapping(_config_of(results, task).get("metadata")).get("diversity_eval"))
+
+
+def _config_of(results: Mapping[str, Any], task: str) -> Mapping[str, Any]:
+    return _mapping(_mapping(results.get("configs")).get(task))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

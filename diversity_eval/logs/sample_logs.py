@@ -25,6 +25,7 @@ __all__ = [
     "results_beside",
     "run_of_samples",
     "safe_name",
+    "task_of_log",
 ]
 
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}(?:\.[0-9]+)?"
@@ -84,10 +85,7 @@ def run_of_samples(
     """
     results = results or {}
     name = SAMPLE_LOG.fullmatch(path.name)
-    logged_as = name["task"] if name else path.stem
-    task = next(
-        (task for task in results.get("configs") or {} if logged_as in (task, safe_name(task))), logged_as
-    )
+    task = task_of_log(path, results)
     run = LoggedRun(
         task=task,
         model=str(results["model_name"]) if results.get("model_name") else None,
@@ -113,6 +111,15 @@ def run_of_samples(
         run, kind=judged.kind, prompt_field=judged.prompt_field, prompts=prompts, fields=fields,
         judged=kind is not None or run.record.get("judged") is not False,
     )  # fmt: skip
+
+
+def task_of_log(path: Path, results: Mapping[str, Any]) -> str:
+    """The task that a sample log is of: the one of its results file whose name as a file name it has."""
+    name = SAMPLE_LOG.fullmatch(path.name)
+    logged_as = name["task"] if name else path.stem
+    return next(
+        (task for task in results.get("configs") or {} if logged_as in (task, safe_name(task))), logged_as
+    )
 
 
 def results_beside(path: Path) -> Path | None:

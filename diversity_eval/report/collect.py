@@ -3,6 +3,7 @@ not is said."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from diversity_eval.logs.sample_logs import (
     NotGeneratedError,
     read_results,
     results_beside,
-    safe_name,
+    task_of_log,
 )
 from diversity_eval.report.evaluation import Evaluation
 from diversity_eval.report.from_files import KEPT_FILE, evaluations_of_kept, evaluations_of_scores
@@ -26,7 +27,7 @@ from diversity_eval.report.subjects import join_subjects
 
 __all__ = ["Collected", "collect"]
 
-_RESULTS = f"*results_{'[0-9]' * 4}-*.json"
+_RESULTS = re.compile(rf".*_{TIME}\.json")
 _SCORES = ("scores.jsonl", "partitions.jsonl")
 # Where `score` puts the leaderboard's files of the runs whose results are beside them.
 _OWN_LEADERBOARD = "novelty-bench"
@@ -151,19 +152,9 @@ class _Collecting:
         try:
             runs: list[LoggedRun] = read_logs([path])
         except NotGeneratedError:
-            return [self._without_responses(path, results)]
-        except DiversityEvalError as error:
-            if "nothing to score" not in str(error) and "no `arguments`" not in str(error):
-                raise
-            return [self._without_responses(path, results)]
+            task = task_of_log(path, results)
+            return [evaluation_of_rows(task, path, read_jsonl(path), results, self._warn)]
         return [evaluation_of_run(run, warn=self._warn) for run in runs]
-
-    def _without_responses(self, path: Path, results: Mapping[str, Any]) -> Evaluation:
-        name = SAMPLE_LOG.fullmatch(path.name)
-        logged_as = name["task"] if name else path.stem
-        tasks = results.get("configs") or {}
-        task = next((task for task in tasks if logged_as in (task, safe_name(task))), logged_as)
-        return evaluation_of_rows(task, path, read_jsonl(path), results, self._warn)
 
     def _known_already(self, named: Path) -> bool:
         folder = named.resolve()
@@ -175,6 +166,4 @@ class _Collecting:
 
 
 def _is_results(path: Path) -> bool:
-    import re
-
-    return path.is_file() and re.fullmatch(rf".*_{TIME}\.json", path.name) is not None
+    return path.is_file() and _RESULTS.fullmatch(path.name) is not None

@@ -91,9 +91,7 @@ def compare_rows(
 
 
 def default_baseline(rows: Sequence[Row]) -> str:
-    """What rows are compared with unasked: cross-entropy's if there is one, else the base's, else the
-    first.
-    """
+    """What rows are compared with unasked: cross-entropy's row, else the base's, else the first."""
     for loss in ("ce", "base"):
         of_loss = [row for row in rows if row.loss == loss]
         if len(of_loss) == 1:
@@ -104,9 +102,9 @@ def default_baseline(rows: Sequence[Row]) -> str:
 
 
 def _by_model(rows: Sequence[Row]) -> list[Row]:
-    """Rows of one model together, in the order in which the models were named,
-    and in the paper's order of the
-    losses; what has no loss comes behind."""
+    """Rows by model, in the order in which the models were named, and by loss, in the paper's; those without
+    a loss come last in their model.
+    """
     models = list(dict.fromkeys(row.model for row in rows))
     losses = [
         *LOSS_ORDER,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import diversity_eval
+from diversity_eval.logs.run_fields import UNKNOWN
 from diversity_eval.report.planes import planes
 from diversity_eval.report.titles import metric_title, task_title
 
@@ -67,14 +68,28 @@ def document(
 
 def response_sets(comparison: Comparison) -> list[dict[str, Any]]:
     """What the response browser shows: the responses of all rows to the prompts of each task."""
-    sets: dict[tuple[str, str], list[tuple[Row, int]]] = {}
+    sets: list[tuple[str, list[tuple[Row, int]]]] = []
     for row in comparison.rows:
         for place in () if row.members else row.evaluations:
             evaluation = comparison.evaluations[place]
             if any(prompt.responses for prompt in evaluation.prompts):
-                data = next(iter(evaluation.metrics.values())).signature.get("data", "")
-                sets.setdefault((data, _base_name(evaluation.task)), []).append((row, place))
-    return [_plain(_set(name, sources, comparison)) for (_, name), sources in sets.items()]
+                _place(row, place, sets, comparison)
+    return [_plain(_set(name, sources, comparison)) for name, sources in sets]
+
+
+def _place(
+    row: Row, place: int, sets: list[tuple[str, list[tuple[Row, int]]]], comparison: Comparison
+) -> None:
+    """Put an evaluation into the first set of its task whose data and prompts are the same, or a new one."""
+    evaluation = comparison.evaluations[place]
+    name = _base_name(evaluation.task)
+    for task, sources in sets:
+        others = [comparison.evaluations[each] for _, each in sources]
+        data = {_field(each, "data") for each in (*others, evaluation)} - {UNKNOWN, ""}
+        if task == name and len(data) < 2 and not evaluation.other_texts(others):
+            sources.append((row, place))
+            return
+    sets.append((name, [(row, place)]))
 
 
 def _set(
@@ -127,11 +142,14 @@ def _listed(prompts: Mapping[str, Any], key: str, name: str) -> list[Any] | None
 
 def _how(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
     """What a reader has to know to tell two evaluations of one checkpoint apart."""
+    tokens = {_field(each, "max_new_tokens") for each in others} - {UNKNOWN, ""}
+    own = _field(evaluation, "max_new_tokens")
+    return f"{own} new tokens" if len(tokens) > 1 else ""
 
-    def tokens(of: Evaluation) -> str:
-        return next(iter(of.metrics.values())).signature.get("max_new_tokens", "")
 
-    return f"{tokens(evaluation)} new tokens" if len(set(map(tokens, others))) > 1 else ""
+def _field(evaluation: Evaluation, key: str) -> str:
+    """A field of a run's signatures, empty without it."""
+    return next(iter(evaluation.metrics.values())).signature.get(key, "")
 
 
 def _base_name(task: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,3 +84,14 @@ class Evaluation:
     loss: str | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
     base_model: str | None = None
+
+    def other_texts(self, others: Iterable[Evaluation]) -> bool:
+        """Whether a prompt has another text under the same name in one of these. A text that was not kept
+        is no other one.
+        """
+        own = {prompt.key: prompt.prompt for prompt in self.prompts if prompt.prompt}
+        return any(
+            prompt.prompt and own.get(prompt.key, prompt.prompt) != prompt.prompt
+            for other in others
+            for prompt in other.prompts
+        )

@@ -11,7 +11,7 @@ from typing import Any
 from diversity_eval.errors import DiversityEvalError
 from diversity_eval.logs.novelty_subsets import TASKS, prompts_of, subset_of_ids, subset_of_path
 from diversity_eval.logs.rows import Row, read_jsonl
-from diversity_eval.logs.run_fields import UNKNOWN, prompts_digest
+from diversity_eval.logs.run_fields import UNKNOWN
 from diversity_eval.logs.sample_logs import read_results
 from diversity_eval.metrics.statistics import mean, standard_deviation
 from diversity_eval.report.checkpoints import training_of
@@ -72,12 +72,13 @@ def _of_model(path: Path, model: str, rows: Sequence[Row]) -> Evaluation:
     task = TASKS[subset]
     ks = sorted({len(prompt.responses) for prompt in prompts})
     version = path.parent.name
+    # Which prompts they are, the texts themselves say where another run has them too.
     fields = {
-        "task": task,
         "k": str(ks[0]) if len(ks) == 1 else f"{ks[0]}-{ks[-1]}",
-        "data": prompts_digest(prompt.prompt for prompt in prompts),
         "docs": f"{len(prompts)} of {prompts_of(task) or UNKNOWN}",
-        **dict.fromkeys(("temperature", "top_p", "top_k", "max_new_tokens", "prompt"), UNKNOWN),
+        **dict.fromkeys(
+            ("task", "data", "temperature", "top_p", "top_k", "max_new_tokens", "prompt"), UNKNOWN
+        ),
         "metric_version": version.removeprefix(_VERSION) if version.startswith(_VERSION) else UNKNOWN,
         "test": UNKNOWN,
     }

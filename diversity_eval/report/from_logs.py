@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diversity_eval.errors import DiversityEvalError
-from diversity_eval.logs.logged import LoggedRun
+from diversity_eval.logs.logged import LoggedRun, record_of
 from diversity_eval.logs.rows import Row
 from diversity_eval.logs.run_fields import UNKNOWN, fields_of_record, prompts_digest
 from diversity_eval.logs.sample_logs import metrics_of, notes_of
@@ -20,21 +20,32 @@ from diversity_eval.metrics.statistics import mean, standard_deviation
 from diversity_eval.redaction import without_secrets
 from diversity_eval.report.checkpoints import Training, checkpoint_of, training_of
 from diversity_eval.report.evaluation import EvaluatedPrompt, Evaluation, MetricValues
+from diversity_eval.scoring.reported import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["evaluation_of_rows", "evaluation_of_run", "evaluations_of_results"]
+__all__ = [
+    "evaluation_of_rows",
+    "evaluation_of_run",
+    "evaluations_of_results",
+    "finite",
+    "keys_of",
+    "shown_notes",
+]
 
-# The count beside a metric that says how much of it is missing.
-_MISSING = {
-    "quality": "quality_unscored",
-    "asr_judge": "asr_unscored",
-    "distinct": "partition_unknown",
-    "utility": "utility_unknown",
-    **dict.fromkeys(("coverage", "success_rate", "majority_vote"), "answers_unverifiable"),
-}
-_COUNTS = frozenset({*_MISSING.values(), "answers_missing", "responses_cut", "responses_empty", "undefined"})
+# The count of what a family of metrics lacks, by how their names begin; `distinct_1` is of words.
+_MISSING = (
+    ("quality", "quality_unscored"),
+    ("asr_judge", "asr_unscored"),
+    ("asr_agreement", "asr_unscored"),
+    ("distinct", "partition_unknown"),
+    ("utility", "utility_unknown"),
+    ("coverage", "answers_unverifiable"),
+    ("success_rate", "answers_unverifiable"),
+    ("majority_vote", "answers_unverifiable"),
+    ("pass_at_", "answers_unverifiable"),
+)
 _TOLERANCE = 1e-4
 _YEAR_3000 = 32_503_680_000
 _UNSAID = ("data", "docs", "k", "temperature", "top_p", "top_k", "max_new_tokens", "prompt")
@@ -87,7 +98,7 @@ def evaluation_of_rows(
                 f"{path}, {where}: no `doc_id`; expected a line of an lm-eval sample log"
             )
         kept.setdefault(doc_id, row)  # of several filters' lines the first counts, as elsewhere
-    record = _record(results, task)
+    record = record_of(results, task)
     docs = [_mapping(row.get("doc")) for row in kept.values()]
     id_field = record.get("id_field")
     keys = keys_of([doc.get(id_field) if id_field else None for doc in docs], list(kept))
@@ -96,20 +107,18 @@ def evaluation_of_rows(
         for key, doc, row in zip(keys, docs, kept.values(), strict=True)
     )
     fields = fields_of_record(record)
-    available = _mapping(_mapping(results.get("n-samples")).get(task)).get("original")
+    available = _available(results, task)
     if fields is None:
         version = _mapping(results.get("versions")).get(task)
         fields = {
             "task": task if version is None else f"{task}@{version}",
             "data": prompts_digest(str(row.get("doc_hash")) for row in kept.values()),
-            "docs": f"all {len(kept)}"
-            if available == len(kept)
-            else f"{len(kept)} of {available or UNKNOWN}",
+            "docs": f"{len(kept)} of {available or UNKNOWN}",
             "prompt": UNKNOWN,
         }
     return _evaluation(
         task, path, results, prompts, [metrics_of(row) for row in kept.values()], fields,
-        available=available if isinstance(available, int) else None, model="", training=None, warn=warn,
+        available=available, model="", training=None, warn=warn,
     )  # fmt: skip
 
 
@@ -118,7 +127,7 @@ def evaluations_of_results(path: Path, results: Mapping[str, Any], tasks: Sequen
     found = []
     for task in tasks:
         values = _mapping(results["results"].get(task))
-        record = _record(results, task)
+        record = record_of(results, task)
         n = int(finite(values.get("sample_len")) or 0)
         signatures = _mapping(record.get("signatures"))
         version = _mapping(results.get("versions")).get(task)
@@ -129,7 +138,7 @@ def evaluations_of_results(path: Path, results: Mapping[str, Any], tasks: Sequen
         metrics = {}
         for key, value in values.items():
             name, comma, filter_ = key.partition(",")
-            if not comma or name.endswith(("_stderr", "_std")) or name in _COUNTS:
+            if not comma or name.endswith(("_stderr", "_std")) or name in COUNTS:
                 continue
             if (number := finite(value)) is None or name in metrics:
                 continue
@@ -188,14 +197,14 @@ def _evaluation(
 ) -> Evaluation:
     import numpy as np
 
-    record = _record(results, task)
+    record = record_of(results, task)
     signatures = _mapping(record.get("signatures"))
     reported = _mapping(_mapping(results.get("results")).get(task))
     names = dict.fromkeys(name for line in values for name in line)
     metrics = {}
     for name in names:
         # Of our own tasks every mean has a signature, and nothing else has one.
-        if name in _COUNTS or (signatures and name not in signatures):
+        if name in COUNTS or (signatures and name not in signatures):
             continue
         column = [line.get(name, math.nan) for line in values]
         if any(math.isinf(value) for value in column):
@@ -227,7 +236,7 @@ def _assembled(
     training: Training | None,
 ) -> Evaluation:
     checkpoint = checkpoint_of(results) or model
-    told = _record(results, task).get("training")
+    told = record_of(results, task).get("training")
     known = training or training_of(checkpoint, told if isinstance(told, Mapping) else None)
     return Evaluation(
         checkpoint=checkpoint, task=task, path=path, prompts=prompts, metrics=metrics, available=available,
@@ -242,10 +251,11 @@ def _available(results: Mapping[str, Any], task: str) -> int | None:
 
 
 def _missing(name: str, reported: Mapping[str, Any]) -> int:
-    whole = name.partition(".")[0]
-    whole = "quality" if whole.startswith("quality") else whole
-    whole = "coverage" if whole.startswith("pass_at_") else whole
-    return int(finite(reported.get(f"{_MISSING.get(whole)},none")) or 0)
+    """How many responses (of Distinct and Utility: prompts) a metric lacks."""
+    if name in HIGHER_IS_BETTER:  # the diversity metrics, which lack nothing
+        return 0
+    count = next((count for begin, count in _MISSING if name.startswith(begin)), "")
+    return int(finite(reported.get(f"{count},none")) or 0)
 
 
 def _direction(results: Mapping[str, Any], task: str, name: str) -> bool | None:
@@ -266,7 +276,7 @@ def _signature(name: str, recorded: object, fields: Mapping[str, str]) -> dict[s
 def _provenance(task: str, path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """What a reader wants to know of a run's making, without secrets, in the order in which it is shown."""
     config = _mapping(results.get("config"))
-    record = _record(results, task)
+    record = record_of(results, task)
     shown: dict[str, Any] = {"task": task, "file": path.name}
     date = finite(results.get("date"))
     if date is not None and 0 < date < _YEAR_3000:
@@ -301,12 +311,6 @@ def _command(task: str, config: Mapping[str, Any]) -> str | None:
     if isinstance(limit := finite(config.get("limit")), float):
         parts += ["--limit", f"{limit:g}"]
     return shlex.join(parts)
-
-
-def _record(results: Mapping[str, Any], task: str) -> Mapping[str, Any]:
-    """What this project's tasks wrote about a run; empty for others."""
-    config = _mapping(_mapping(results.get("configs")).get(task))
-    return _mapping(_mapping(config.get("metadata")).get("diversity_eval"))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ _SOFTWARE = frozenset(
      "answer_time_limit", "answer_memory_limit"}
 )  # fmt: skip
 _MOST_NAMED = 4
+_PROMPTS = "prompts"
+"""Stands among the fields of results over other texts under the same names."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def _task(task: str, protocol: Protocol | None) -> str:
 
 
 def _pools(results: Sequence[Result], allowed: frozenset[str], protocol: Protocol | None) -> list[_Pool]:
-    """Results in one pool agree in all fields that both know; a row is at most once in it."""
+    """Results in one pool agree in all fields that both know, and in the texts of the prompts that both have,
+    since values are paired by the prompts' names; a row is at most once in it.
+    """
     pools: list[_Pool] = []
     # What says most first, so that those that say less find where they belong.
     for result in sorted(results, key=lambda r: list(r.metric.signature.values()).count(UNKNOWN)):
@@ -148,7 +152,11 @@ def _pools(results: Sequence[Result], allowed: frozenset[str], protocol: Protoco
             name, at, version = fields["task"].partition("@")
             fields["task"] = f"{_task(name, protocol)}{at}{version}"
         for pool in pools:
-            if _agree(pool.fields, fields) and all(other.row != result.row for other in pool.results):
+            if not _agree(pool.fields, fields) or any(other.row == result.row for other in pool.results):
+                continue
+            if result.evaluation.other_texts([other.evaluation for other in pool.results]):
+                fields[_PROMPTS] = "other texts"
+            else:
                 pool.results.append(result)
                 pool.fields |= {
                     key: value for key, value in fields.items() if pool.fields.get(key, UNKNOWN) == UNKNOWN
@@ -195,15 +203,20 @@ def _variants(pools: Sequence[_Pool]) -> list[str]:
         return [""]
     keys = _different(pools)
     named = [
-        ", ".join(f"{key} {pool.fields.get(key, 'not set')}" for key in keys) if keys else f"run {number}"
+        ", ".join(f"{key} {_said(pool.fields, key)}" for key in keys) if keys else f"run {number}"
         for number, pool in enumerate(pools, 1)
     ]
     return [name if named.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(named, 1)]
 
 
 def _different(pools: Sequence[_Pool]) -> list[str]:
+    """The fields in which they contradict each other."""
     keys = dict.fromkeys(key for pool in pools for key in pool.fields)
-    return [key for key in keys if len({pool.fields.get(key) for pool in pools}) > 1]
+    return [
+        key
+        for key in keys
+        if len({pool.fields.get(key) for pool in pools if not _silent(pool.fields, key)}) > 1
+    ]
 
 
 def _split_text(pools: Sequence[_Pool]) -> str:
@@ -211,9 +224,11 @@ def _split_text(pools: Sequence[_Pool]) -> str:
     if not keys:
         return "their values, though they say the same of how they were made"
     rows = [(result.row, pool.fields) for pool in pools for result in pool.results]
-    return "; ".join(
-        f"{key}: {_by_value({row: fields.get(key, 'not set') for row, fields in rows})}" for key in keys
-    )
+    return "; ".join(f"{key}: {_by_value({row: _said(fields, key) for row, fields in rows})}" for key in keys)
+
+
+def _said(fields: Mapping[str, str], key: str) -> str:
+    return fields.get(key, "as named first" if key == _PROMPTS else "not set")
 
 
 def _notes(pool: _Pool, allowed: frozenset[str] | set[str]) -> list[str]:

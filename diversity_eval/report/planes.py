@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from diversity_eval.report.comparison import Column, Comparison
-from diversity_eval.report.titles import metric_title, task_title
+from diversity_eval.report.joining import comparable_fields
+from diversity_eval.report.titles import metric_title, quality_beside, task_title
 
 __all__ = ["Plane", "front_of", "planes", "sole_diversity"]
 
@@ -41,11 +42,7 @@ def planes(comparison: Comparison) -> list[Plane]:
         if not diversity.headline or metric_title(diversity.metric).role != "diversity":
             continue
         for quality in comparison.columns:
-            if (
-                quality.task != diversity.task
-                or not quality.headline
-                or metric_title(quality.metric).role != "quality"
-            ):
+            if not quality.headline or not _of_the_same_responses(diversity, quality):
                 continue
             points = [
                 row.label
@@ -88,6 +85,18 @@ def front_of(points: Sequence[tuple[float, float]]) -> list[int]:
             front.append(place)
             best = max(best, points[place][1])
     return sorted(front)
+
+
+def _of_the_same_responses(diversity: Column, quality: Column) -> bool:
+    """Whether a column holds the quality that goes with a diversity: same task, sampled in the same way."""
+    return (
+        quality.task == diversity.task
+        and quality.metric == quality_beside(diversity.metric)
+        and all(
+            diversity.signature.get(key, value) == value
+            for key, value in comparable_fields(quality.signature).items()
+        )
+    )
 
 
 def _better(comparison: Comparison, row: str, column: Column) -> float:

@@ -215,8 +215,9 @@ def _add(gathering: _Gathering, new: Evaluation, evaluations: list[Evaluation]) 
 def _row(gathering: _Gathering, evaluations: Sequence[Evaluation]) -> Row:
     own = [evaluations[place] for place in gathering.places]
     told = next((each for each in own if each.base_model or each.parameters), own[0])
-    named = loss_of_name(gathering.label)
-    loss = named or next((each.loss for each in own if each.loss), None)
+    # Only the trainer's own account knows the base model; without it a loss is what a name sounds like.
+    loss = told.loss if told.base_model else None
+    loss = loss or loss_of_name(gathering.label) or next((each.loss for each in own if each.loss), None)
     model = _short_names([told.base_model])[0] if told.base_model else gathering.label
     return Row(
         label=gathering.label, model=model_of_name(model), loss=loss, parameters=dict(told.parameters),

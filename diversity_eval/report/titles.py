@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,7 @@ __all__ = [
     "MetricTitle",
     "is_headline",
     "metric_title",
+    "quality_beside",
     "task_place",
     "task_title",
 ]
@@ -72,6 +74,12 @@ _METRICS: Mapping[str, MetricTitle] = MappingProxyType(
     }
 )
 
+_QUALITY: Mapping[str, str] = MappingProxyType(
+    {"self_bleu": "quality", "distinct": "utility", "coverage": "success_rate"}
+)
+# NoveltyBench's metrics by another test than the benchmark's own; `distinct_1` is of words.
+_NOVELTY = re.compile(r"(?P<whole>distinct|utility)_(?P<test>v1_1|[a-z][a-z0-9]*)")
+
 # The first pattern that a task's name begins with decides.
 _HEADLINES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("novelty_bench", ("distinct", "utility")),
@@ -124,11 +132,23 @@ def metric_title(metric: str) -> MetricTitle:
         return _METRICS[metric]
     if metric.startswith("pass_at_") and metric.removeprefix("pass_at_").isdigit():
         return MetricTitle(f"pass@{metric.removeprefix('pass_at_')}", 3, percent=True)
+    novelty = _NOVELTY.fullmatch(metric)
+    if novelty:
+        of = _METRICS[novelty["whole"]]
+        return MetricTitle(f"{of.title} ({novelty['test'].replace('v1_1', 'v1.1')})", of.decimals, of.role)
     whole, dot, category = metric.partition(".")
     if dot and whole in _METRICS:
         of = _METRICS[whole]
         return MetricTitle(f"{of.title}: {category}", of.decimals, None, of.percent)
     return MetricTitle(metric.replace("_", " "))
+
+
+def quality_beside(metric: str) -> str | None:
+    """The measure of quality that a measure of diversity is set against; None for other metrics."""
+    novelty = _NOVELTY.fullmatch(metric)
+    whole = novelty["whole"] if novelty else metric
+    beside = _QUALITY.get(whole)
+    return f"{beside}{metric.removeprefix(whole)}" if beside is not None else None
 
 
 def task_title(task: str) -> str:
@@ -153,4 +173,6 @@ def task_place(task: str) -> tuple[int, str]:
 
 def is_headline(task: str, metric: str) -> bool:
     """Whether a task's metric stands in the leaderboard unasked."""
-    return metric in next(metrics for begin, metrics in _HEADLINES if task.startswith(begin))
+    novelty = _NOVELTY.fullmatch(metric)
+    named = novelty["whole"] if novelty else metric
+    return named in next(metrics for begin, metrics in _HEADLINES if task.startswith(begin))

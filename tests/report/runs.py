@@ -104,3 +104,28 @@ def write_run(
     path = folder / f"results_{time}.json"
     path.write_text(json.dumps(results), encoding="utf-8")
     return path
+
+
+def leaderboard(folder: Path, prompts: list[str]) -> None:
+    """NoveltyBench's scores of these prompts, in classes of one."""
+    folder.mkdir(parents=True)
+    lines = [
+        json.dumps({"id": f"curated-{n}", "prompt": prompt, "model": "other", "generations": ["a", "b"],
+                    "partition": [0, 1], "distinct": 2, "utility": 5.0})
+        for n, prompt in enumerate(prompts)
+    ]  # fmt: skip
+    (folder / "scores.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def novelty_run(folder: Path) -> None:
+    """A run of our task, whose documents have the benchmark's own ids."""
+    results = write_run(folder, "ours", {"distinct": [1.0, 2.0], "utility": [3.0, 4.0]}, task="novelty_bench",
+                        fields={"metric_version": "1.0", "test": "classifier"})  # fmt: skip
+    log = next(folder.glob("samples_*"))
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    for n, row in enumerate(rows):
+        row["doc"]["id"] = f"curated-{n}"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    content = json.loads(results.read_text())
+    content["configs"]["novelty_bench"]["metadata"]["diversity_eval"]["id_field"] = "id"
+    results.write_text(json.dumps(content))

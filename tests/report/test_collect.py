@@ -50,6 +50,22 @@ def test_counts_and_values_without_a_signature_are_no_metrics(tmp_path: Path) ->
     assert set(evaluation.metrics) == {"self_bleu"}
 
 
+def test_what_is_not_known_is_counted_beside_each_metric_that_lacks_it(tmp_path: Path) -> None:
+    counts = {"partition_unknown": 3, "utility_unknown": 4, "asr_unscored": 5, "answers_unverifiable": 6}
+    names = [
+        "distinct_exact",
+        "utility_v1_1",
+        "asr_judge_worst",
+        "asr_agreement",
+        "pass_at_4",
+        "distinct_2",
+        "asr",
+    ]
+    write_run(tmp_path, "m", {name: [1.0] for name in names}, counts=counts)
+    (evaluation,), _ = read(tmp_path)
+    assert [evaluation.metrics[name].counts_missing for name in names] == [3, 4, 5, 5, 6, 0, 0]
+
+
 def test_an_adapter_is_the_checkpoint_not_its_base_model(tmp_path: Path) -> None:
     write_run(
         tmp_path / "a",

@@ -11,7 +11,7 @@ import pytest
 from diversity_eval.report import compare, load_runs
 from diversity_eval.report.document import SCHEMA_VERSION, document, response_sets
 from tests.report.comparisons import PAPER_ROWS, comparison
-from tests.report.runs import write_run
+from tests.report.runs import leaderboard, novelty_run, write_run
 
 SCHEMA = json.loads(
     resources.files("diversity_eval.report").joinpath("report.schema.json").read_text(encoding="utf-8")
@@ -65,3 +65,16 @@ def test_response_sets_align_runs_by_prompt(tmp_path: Path) -> None:
     by_column = {value["column"]: value["by_source"] for value in only["values"]}
     assert by_column["short_stories/self_bleu"] == [[1.0, 2.0, 3.0], [None] * 3, [None, 6.0, 5.0]]
     assert by_column["short_stories_256/self_bleu"][1] == [9.0, None, None]
+
+
+def test_a_leaderboard_s_responses_stand_beside_ours_to_the_same_prompts(tmp_path: Path) -> None:
+    novelty_run(tmp_path / "a")
+    leaderboard(tmp_path / "nb-curated" / "v1.0", ["prompt 0", "prompt 1"])
+    leaderboard(tmp_path / "other" / "nb-curated" / "v1.0", ["prompt 0", "quite another one"])
+    names = {str(tmp_path / "other"): "elsewhere"}
+    sets = response_sets(compare(load_runs([tmp_path], names=names)))
+    assert [[source["row"] for source in each["sources"]] for each in sets] == [
+        ["ours", "other"],
+        ["elsewhere"],
+    ]
+    assert sets[0]["responses"][1] == [["a", "b"], ["a", "b"]]

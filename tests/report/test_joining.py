@@ -6,7 +6,7 @@ from diversity_eval.errors import DiversityEvalError
 from diversity_eval.report import load_runs
 from diversity_eval.report.joining import Joined, join
 from diversity_eval.report.protocols import PROTOCOLS
-from tests.report.runs import write_run
+from tests.report.runs import leaderboard, novelty_run, write_run
 
 
 def joined(folder: Path, **options: object) -> tuple[dict[str, Joined], list[str]]:
@@ -102,6 +102,35 @@ def test_what_a_log_does_not_say_joins_the_first_of_several_columns_only(tmp_pat
     run(tmp_path, "ccc", max_new_tokens="unknown")
     columns, _ = joined(tmp_path)
     assert sorted(map(names, columns.values())) == [["a", "ccc"], ["bb"]]
+
+
+def test_leaderboard_files_stand_beside_our_runs_over_the_same_prompts(tmp_path: Path) -> None:
+    novelty_run(tmp_path / "a")
+    leaderboard(tmp_path / "nb-curated" / "v1.0", ["prompt 0", "prompt 1"])
+    columns, warnings = joined(tmp_path)
+    assert {key: names(each) for key, each in columns.items()} == {
+        "novelty_bench/distinct": ["ours", "other"], "novelty_bench/utility": ["ours", "other"]
+    }  # fmt: skip
+    (note,) = columns["novelty_bench/distinct"].column.notes
+    assert note.startswith("other: ")
+    assert "temperature" in note
+    assert "data" in note
+    assert warnings == []
+
+
+def test_prompts_of_one_name_with_other_texts_are_never_paired(tmp_path: Path) -> None:
+    novelty_run(tmp_path / "a")
+    leaderboard(tmp_path / "nb-curated" / "v1.0", ["prompt 0", "quite another one"])
+    columns, (warning,) = joined(tmp_path)
+    assert [names(each) for each in columns.values()] == [["ours"], ["other"], ["ours"], ["other"]]
+    assert "prompts: " in warning
+    # Nor by an allowed difference in the data.
+    write_run(tmp_path / "b", "mine", {"self_bleu": [1.0, 2.0]})
+    write_run(tmp_path / "c", "yours", {"self_bleu": [3.0, 4.0]}, fields={"data": "ffffffffffff"})
+    log = next((tmp_path / "c").glob("samples_*"))
+    log.write_text(log.read_text().replace('"prompt 1"', '"prompt one"'))
+    columns, _ = joined(tmp_path, allowed=["data"])
+    assert names(columns["short_stories/self_bleu"]) == ["mine"]
 
 
 def test_one_checkpoint_measured_in_two_ways_has_two_columns(tmp_path: Path) -> None:

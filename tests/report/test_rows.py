@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_two_runs_with_one_name_and_other_values_are_two_rows(tmp_path: Path) ->
     named = load_runs([tmp_path / "a", tmp_path / "b"], names={str(tmp_path / "b"): "again"})
     assert [row.label for row in named.rows] == ["m", "again"]
     assert named.warnings == ()
+
+
+def test_what_the_trainer_says_counts_before_what_a_name_sounds_like(tmp_path: Path) -> None:
+    results = write_run(tmp_path, "runs/gem-7b", {"self_bleu": [1.0]})
+    content = json.loads(results.read_text())
+    record = content["configs"]["short_stories"]["metadata"]["diversity_eval"]
+    record["training"] = {"loss": "tofu", "model": "org/gem-7b-base"}
+    results.write_text(json.dumps(content))
+    (row,) = load_runs([tmp_path]).rows
+    assert (row.label, row.loss, row.parameters) == ("gem-7b", "tofu", {"gamma": 3.0, "beta": 0.8})
+    (row,) = load_runs([tmp_path], names={str(tmp_path): "ours, focal"}).rows
+    assert row.loss == "tofu"
 
 
 def test_another_way_of_measuring_is_no_contradiction(tmp_path: Path) -> None:

@@ -31,6 +31,17 @@ def test_names_for_people() -> None:
     assert metric_title("exact_match").title == "exact match"
 
 
+def test_every_way_of_telling_classes_apart_stands_in_the_leaderboard() -> None:
+    for ending, shown in (("_exact", "exact"), ("_rouge1", "rouge1"), ("_judge", "judge"), ("_v1_1", "v1.1")):
+        assert is_headline("novelty_bench", f"distinct{ending}")
+        assert metric_title(f"distinct{ending}").title == f"Distinct ({shown})"
+        assert metric_title(f"distinct{ending}").role == "diversity"
+    assert metric_title("utility_v1_1").role == "quality"
+    # Words that differ are another thing.
+    assert not is_headline("novelty_bench", "distinct_2")
+    assert metric_title("distinct_2").role is None
+
+
 def test_the_suite_s_order() -> None:
     tasks = [
         "zz",
