@@ -14,6 +14,7 @@ __all__ = [
     "LOSS_TITLES",
     "MetricTitle",
     "is_headline",
+    "metric_family",
     "metric_title",
     "quality_beside",
     "task_place",
@@ -143,10 +144,15 @@ def metric_title(metric: str) -> MetricTitle:
     return MetricTitle(metric.replace("_", " "))
 
 
+def metric_family(metric: str) -> str:
+    """The metric that this is another way of measuring: `distinct` for `distinct_exact`; else the metric."""
+    novelty = _NOVELTY.fullmatch(metric)
+    return novelty["whole"] if novelty else metric
+
+
 def quality_beside(metric: str) -> str | None:
     """The measure of quality that a measure of diversity is set against; None for other metrics."""
-    novelty = _NOVELTY.fullmatch(metric)
-    whole = novelty["whole"] if novelty else metric
+    whole = metric_family(metric)
     beside = _QUALITY.get(whole)
     return f"{beside}{metric.removeprefix(whole)}" if beside is not None else None
 
@@ -173,6 +179,4 @@ def task_place(task: str) -> tuple[int, str]:
 
 def is_headline(task: str, metric: str) -> bool:
     """Whether a task's metric stands in the leaderboard unasked."""
-    novelty = _NOVELTY.fullmatch(metric)
-    named = novelty["whole"] if novelty else metric
-    return named in next(metrics for begin, metrics in _HEADLINES if task.startswith(begin))
+    return metric_family(metric) in next(metrics for begin, metrics in _HEADLINES if task.startswith(begin))

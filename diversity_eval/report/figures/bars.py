@@ -20,7 +20,7 @@ from diversity_eval.report.figures.drawing import (
     with_interval,
 )
 from diversity_eval.report.summary import better_worse
-from diversity_eval.report.titles import metric_title, task_title
+from diversity_eval.report.titles import metric_family, metric_title, task_title
 
 if TYPE_CHECKING:
     from diversity_eval.report.comparison import Cell, Column, Comparison
@@ -45,8 +45,8 @@ def bar_figures(comparison: Comparison) -> Iterator[Figure]:
     """One for each of the leaderboard's columns that the paper draws as bars, with two rows or more."""
     for number, column in enumerate(comparison.columns):
         cells = [cell for cell in comparison.cells_of(column.key) if not math.isnan(cell.mean)]
-        if column.headline and column.metric in _SECTIONS and len(cells) > 1:
-            yield _bars(comparison, column, cells, f"bars-{number}", _SECTIONS[column.metric])
+        if column.headline and metric_family(column.metric) in _SECTIONS and len(cells) > 1:
+            yield _bars(comparison, column, cells, f"bars-{number}", _SECTIONS[metric_family(column.metric)])
 
 
 def difference_figures(comparison: Comparison) -> Iterator[Figure]:
@@ -110,9 +110,9 @@ def _heights(comparison: Comparison, cells: Sequence[Cell]) -> list[float]:
 def _range(column: Column, cells: Sequence[Cell]) -> tuple[float, float | None]:
     """Where the axis begins and ends: NoveltyBench's from 1 to K, if the numbers are within."""
     ends = [end for cell in cells for end in (cell.mean, cell.upper, cell.lower) if not math.isnan(end)]
-    low = 1.0 if column.metric in _FROM_ONE and min(ends) >= 1 else min(0.0, *ends)
+    low = 1.0 if metric_family(column.metric) in _FROM_ONE and min(ends) >= 1 else min(0.0, *ends)
     k = column.signature.get("k", "")
-    if column.metric in _FROM_ONE and k.isdigit() and max(ends) <= int(k):
+    if metric_family(column.metric) in _FROM_ONE and k.isdigit() and max(ends) <= int(k):
         return low, float(k)
     return low, 1.0 if max(ends) > 0.9 and max(ends) <= 1 else None
 

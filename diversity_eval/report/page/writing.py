@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from diversity_eval.data.writing import replacing
 from diversity_eval.errors import DiversityEvalError
+from diversity_eval.logs.rows import json_line
 from diversity_eval.report.page.selection import Selection, select_responses
 
 __all__ = ["PageFigure", "Written", "write_page"]
@@ -209,18 +210,17 @@ def _fallback(document: Mapping[str, Any]) -> str:
 def _lines(responses: Sequence[Mapping[str, Any]]) -> list[bytes]:
     """All responses, a line for each run, task and prompt."""
     return [
-        (
-            json.dumps(
-                {"task": each["task"], "row": source["row"], "key": prompt["key"], "responses": texts},
-                ensure_ascii=True,
-            )
-            + "\n"
-        ).encode()
+        json_line(
+            {
+                "task": each["task"], "row": source["row"], "variant": source["variant"],
+                "key": prompt["key"], "responses": texts,
+            }
+        )
         for each in responses
         for source, by_prompt in zip(each["sources"], each["responses"], strict=True)
         for prompt, texts in zip(each["prompts"], by_prompt, strict=True)
         if texts is not None
-    ]
+    ]  # fmt: skip
 
 
 def _packed(content: Mapping[str, Any]) -> str:

@@ -221,3 +221,12 @@ def test_drawing_leaves_a_notebook_s_own_figures_alone() -> None:
     before = mpl.get_backend(), pyplot.get_fignums(), mpl.rcParams["font.size"]
     next(plane_figures(comparison()))
     assert (mpl.get_backend(), pyplot.get_fignums(), mpl.rcParams["font.size"]) == before
+
+
+def test_another_test_of_classes_has_bars_too() -> None:
+    rows = [Row(name, name, None, {}, (), (place,)) for place, name in enumerate("ab")]
+    values = {"distinct_exact": [3.0, 9.0]}
+    made = compare_rows(rows, [evaluation(row.label, "novelty_bench", values) for row in rows], resamples=100)
+    assert [f.title for f in draw_figures(made) if f.section == "novelty"] == [
+        "NoveltyBench: Distinct (exact)"
+    ]

@@ -82,6 +82,7 @@ def test_what_does_not_fit_is_beside_and_said(tmp_path: Path) -> None:
     assert lines[0] == {
         "task": "short_stories",
         "row": "r0",
+        "variant": "",
         "key": "0",
         "responses": responses()["responses"][0][0],
     }
